@@ -1,0 +1,96 @@
+"""What a source is: a small contract, and the one place that knows which kinds there are.
+
+A source says which parts an import has to read, reads each part page by page, and can be asked what works. Reading
+talks to the network; parsing is a pure function of bytes beside it. A page and the cursor behind it are committed
+together, so a part that was cut off goes on behind its last page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from explorer.records import Record
+
+Cursor = Mapping[str, object]  # small, JSON; its meaning belongs to the source
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an import asks of a source. ``watermarks``: per part, the source's clock to start from, overlap taken off."""
+
+    mode: Literal["full", "incremental"]
+    watermarks: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One independent list of a source: a window, a set, a file. Parts may be read side by side."""
+
+    name: str  # stable from import to import: the watermark is kept under it
+    scope: Literal["departments", "authors", "outputs"] = "outputs"
+    start: Cursor = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one answer of a source held.
+
+    ``cursor`` stands behind this page, None at the end of the part. ``clock`` is the source's own time (ISO 8601, UTC)
+    when it answered. ``expected`` is the source's own idea of the part's size. ``repairs`` counts what had to be
+    mended to read the page, by kind. ``restart`` says that the part began again from the front (an expired token):
+    what was read of it before does not count. ``incomplete`` says in a sentence what the part lost; absence from an
+    incomplete part never means deletion.
+    """
+
+    records: Sequence[Record]
+    cursor: Cursor | None
+    clock: str | None = None
+    expected: int | None = None
+    repairs: Mapping[str, int] = field(default_factory=dict)
+    restart: bool = False
+    incomplete: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of ``check``: what was tried, whether it worked, and what it showed or how to mend it."""
+
+    name: str
+    ok: bool
+    detail: str
+    fix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a kind of source can do; the flow asks these and never the kind's name."""
+
+    knows_privacy: bool = False  # records carry levels; a missing one counts as private
+    lists_authors: bool = False  # people come as records of their own, not only as credits
+    says_changes: bool = False  # can be asked for what changed since a time
+    joins_records: bool = False  # several records may make one output (spreadsheet rows)
+
+
+class Source(Protocol):
+    """A system that an institution keeps its outputs in."""
+
+    abilities: Abilities
+
+    def parts(self, plan: Plan) -> Sequence[Part]:
+        """The parts to be read, departments first. May ask the source (its sets, its version)."""
+
+    def read(self, part: Part, plan: Plan, cursor: Cursor | None) -> Iterator[Page]:
+        """Pages of a part, from its start or from behind ``cursor``. Raises ``SourceError``."""
+
+    def check(self) -> Iterator[Finding]:
+        """Tries every address, right and format by name, and a sample of records."""
+
+
+class SourceError(Exception):
+    """The source cannot be read: ``code`` is stable, the message says what, where and what to do."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
