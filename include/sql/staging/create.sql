@@ -1,0 +1,158 @@
+-- Purpose: the tables of one import, in a schema of its own (the search path stands on it).
+-- All of it shares one fate: unlogged, so a crash of Postgres empties rows, progress and phase together.
+
+create unlogged table state (
+    only boolean primary key default true check (only),
+    phase text not null,
+    at timestamptz not null default now()
+);
+create unlogged table part (
+    name text collate "C" primary key,
+    number integer not null unique,
+    scope text not null,
+    start jsonb not null,
+    cursor jsonb,
+    attempt integer not null default 0,
+    page integer not null default 0,
+    records bigint not null default 0,
+    expected bigint,
+    clock text,
+    done boolean not null default false,
+    incomplete text,
+    repairs jsonb not null default '{}'
+);
+
+-- Records as read; rows are only ever added. A record's number holds part, attempt, page and position.
+create unlogged table output (
+    record bigint not null,
+    key text collate "C",
+    place text,
+    title text,
+    type text,
+    year integer,
+    venue text,
+    groups text[] collate "C" not null,
+    datestamp text collate "C",
+    clock text collate "C",
+    deleted boolean not null,
+    level text,
+    excluded text,
+    content uuid not null
+);
+create unlogged table output_identifier (
+    record bigint not null, scheme text collate "C" not null, value text collate "C" not null, derived boolean not null
+);
+create unlogged table contribution (
+    record bigint not null,
+    position integer not null,
+    author text collate "C" not null,
+    name text not null,
+    ids jsonb not null,
+    departments text[] collate "C" not null,
+    relation text collate "C",
+    level text
+);
+create unlogged table author (
+    record bigint not null,
+    key text collate "C" not null,
+    place text,
+    name text not null,
+    ids jsonb not null,
+    departments text[] collate "C" not null,
+    level text,
+    is_current boolean,
+    is_academic boolean,
+    is_student boolean,
+    datestamp text collate "C",
+    clock text collate "C",
+    deleted boolean not null,
+    content uuid not null
+);
+create unlogged table department (
+    record bigint not null,
+    key text collate "C" not null,
+    place text,
+    name text not null,
+    parents text[] collate "C" not null,
+    level text,
+    clock text collate "C",
+    content uuid not null
+);
+create unlogged table refusal (
+    entity text not null, record bigint not null, rule text not null, reason text not null, field text, value text
+);
+create unlogged table note (
+    entity text not null, record bigint not null, code text not null, severity text not null, field text, value text,
+    repaired_to text, message text not null
+);
+
+-- What becomes of each record: one end, given by the first stage that has a reason.
+create unlogged table verdict (
+    entity text not null,
+    record bigint not null,
+    verdict text not null check (
+        verdict in ('duplicate', 'deleted', 'rejected', 'excluded', 'dropped_by_privacy', 'orphaned', 'merged', 'kept')
+    ),
+    stage text not null,
+    rule text not null,
+    reason text,
+    field text,
+    value text,
+    primary key (entity, record)
+);
+-- Which output a record belongs to: its own key, or for rows of a spreadsheet the key of the output that they make.
+create unlogged table output_record (record bigint primary key, key text collate "C" not null);
+-- Credits that pass the privacy rules.
+create unlogged table credit (
+    record bigint not null, position integer not null, author text collate "C" not null, name text not null,
+    ids jsonb not null, departments text[] collate "C" not null, relation text collate "C"
+);
+
+-- What should be published, within the scope of this import, and how that differs from what is.
+create unlogged table scope (entity text not null, key text collate "C" not null, cause text not null, primary key (entity, key));
+create unlogged table desired_department (key text collate "C" not null, name text not null, fingerprint uuid);
+create unlogged table desired_department_parent (department_key text collate "C" not null, parent_key text collate "C" not null);
+create unlogged table desired_author (key text collate "C" not null, name text not null, ids jsonb not null, fingerprint uuid);
+create unlogged table desired_author_department (author_key text collate "C" not null, department_key text collate "C" not null);
+create unlogged table desired_output (
+    key text collate "C" not null, title text, type text, year integer, venue text, groups text[] collate "C" not null,
+    fingerprint uuid
+);
+create unlogged table desired_output_identifier (
+    output_key text collate "C" not null, scheme text collate "C" not null, value text collate "C" not null,
+    derived boolean not null
+);
+create unlogged table desired_authorship (
+    output_key text collate "C" not null, author_key text collate "C" not null, position integer not null,
+    name text not null, ids jsonb not null, relation text collate "C"
+);
+create unlogged table desired_authorship_department (
+    output_key text collate "C" not null, author_key text collate "C" not null, department_key text collate "C" not null
+);
+create unlogged table desired_output_department (output_key text collate "C" not null, department_key text collate "C" not null);
+create unlogged table delta (
+    entity text not null,
+    key text collate "C" not null,
+    action text not null check (action in ('add', 'update', 'remove')),
+    reason text not null,
+    rekeyed text collate "C",
+    old jsonb,
+    primary key (entity, key)
+);
+
+-- What Great Expectations looks at: records that have no end yet.
+create view output_to_validate as
+    select o.record, coalesce(o.key, o.place) as key, o.place, o.title, o.type, o.year, o.venue, o.datestamp
+    from output o where not exists (select from verdict v where v.entity = 'output' and v.record = o.record);
+create view identifier_to_validate as
+    select i.record, i.scheme, i.value
+    from output_identifier i where not exists (select from verdict v where v.entity = 'output' and v.record = i.record);
+create view contribution_to_validate as
+    select c.record, c.author as key, c.name
+    from contribution c where not exists (select from verdict v where v.entity = 'output' and v.record = c.record);
+create view author_to_validate as
+    select a.record, a.key, a.place, a.name
+    from author a where not exists (select from verdict v where v.entity = 'author' and v.record = a.record);
+create view department_to_validate as
+    select d.record, d.key, d.place, d.name, d.parents
+    from department d where not exists (select from verdict v where v.entity = 'department' and v.record = d.record);
