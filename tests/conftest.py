@@ -1,0 +1,88 @@
+"""One embedded Postgres for the whole test session, shared by all workers, in a temporary folder of its own."""
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from explorer import local
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+# Nothing that a test makes is worth surviving a power cut.
+TEST_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the session's folder before the workers start: they, and the programs that tests run, inherit it."""
+    if not hasattr(config, "workerinput"):
+        os.environ["EXPLORER_LOCAL"] = tempfile.mkdtemp(prefix="explorer-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the session's server, whichever worker started it."""
+    if not hasattr(config, "workerinput"):
+        local.stop()
+        shutil.rmtree(local.folder(), ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> local.Server:
+    """Start, or find, the session's embedded Postgres."""
+    return local.postgres(settings=TEST_SETTINGS)
+
+
+def _create(server: local.Server, name: str, template: str = "template1") -> str:
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(statement)
+    return server.dsn(name)
+
+
+def _drop(server: local.Server, name: str) -> None:
+    statement = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(statement)
+
+
+@pytest.fixture(scope="session")
+def postgres_dsn(postgres_server: local.Server) -> Iterator[str]:
+    """Make an empty database of this worker's own, for tests that clean up behind them."""
+    name = "worker_" + uuid.uuid4().hex
+    yield _create(postgres_server, name)
+    _drop(postgres_server, name)
+
+
+@pytest.fixture
+def fresh_database(postgres_server: local.Server) -> Iterator[str]:
+    """Make an empty database for one test; the value is its libpq connection string."""
+    name = "test_" + uuid.uuid4().hex
+    yield _create(postgres_server, name)
+    _drop(postgres_server, name)
+
+
+@pytest.fixture
+def database_like(postgres_server: local.Server) -> Iterator[Callable[[str], str]]:
+    """Copy a database, say one with the whole schema that nobody is connected to; the copy lasts one test."""
+    made: list[str] = []
+
+    def copy(dsn: str) -> str:
+        made.append("copy_" + uuid.uuid4().hex)
+        return _create(postgres_server, made[-1], str(conninfo_to_dict(dsn)["dbname"]))
+
+    yield copy
+    for name in made:
+        _drop(postgres_server, name)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """Make a short, empty folder, for a Postgres of its own; what runs there is stopped at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="explorer-place-"))
+    yield folder
+    local.stop(folder)
+    shutil.rmtree(folder, ignore_errors=True)
