@@ -1,6 +1,6 @@
 -- The books of the pipeline: who is imported, every import, and why a record is not shown.
 
-create schema ops;
+create schema if not exists ops;
 create schema warehouse;
 create schema attention;
 create schema explorer;
@@ -121,3 +121,8 @@ create table ops.notice (
     primary key (import_id, address)
 );
 comment on table ops.notice is 'Mails by import and address, so that a repeated task sends none twice.';
+
+-- One spelling of a name: NFKC, case folded, single blanks. The same rule as in Python.
+create function ops.name_key(name text) returns text language sql immutable as $$
+    select 'name:' || btrim(regexp_replace(casefold(normalize(name, NFKC) collate pg_unicode_fast), '\s+', ' ', 'g'))
+$$;

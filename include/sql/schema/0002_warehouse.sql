@@ -134,3 +134,39 @@ end $$;
 create function warehouse.has_leaves(slug text) returns boolean language sql stable as $$
     select to_regclass(format('warehouse.%I', 'research_output__' || slug)) is not null
 $$;
+
+-- A thing as it is published, whole: what the history keeps of it, and what a rollback publishes again.
+create function warehouse.output_document(slug text, output text) returns jsonb language sql stable as $$
+    select jsonb_build_object(
+        'key', o.key, 'title', o.title, 'type', o.type, 'year', o.year, 'venue', o.venue, 'groups', o.groups,
+        'identifiers', coalesce((
+            select jsonb_agg(jsonb_build_object('scheme', i.scheme, 'value', i.value, 'derived', i.derived)
+                order by i.scheme, i.value)
+            from warehouse.output_identifier i where i.institution = slug and i.output_key = output), '[]'),
+        'authorships', coalesce((
+            select jsonb_agg(jsonb_build_object(
+                'author_key', a.author_key, 'position', a.position, 'name', a.name, 'ids', a.ids, 'relation', a.relation,
+                'departments', coalesce((
+                    select jsonb_agg(d.department_key order by d.department_key) from warehouse.authorship_department d
+                    where d.institution = slug and d.output_key = output and d.author_key = a.author_key), '[]'))
+                order by a.position, a.author_key)
+            from warehouse.authorship a where a.institution = slug and a.output_key = output), '[]'),
+        'departments', coalesce((
+            select jsonb_agg(d.department_key order by d.department_key)
+            from warehouse.output_department d where d.institution = slug and d.output_key = output), '[]'))
+    from warehouse.research_output o where o.institution = slug and o.key = output
+$$;
+
+create function warehouse.author_document(slug text, author text) returns jsonb language sql stable as $$
+    select jsonb_build_object('key', a.key, 'name', a.name, 'ids', a.ids, 'departments', coalesce((
+        select jsonb_agg(d.department_key order by d.department_key)
+        from warehouse.author_department d where d.institution = slug and d.author_key = author), '[]'))
+    from warehouse.author a where a.institution = slug and a.key = author
+$$;
+
+create function warehouse.department_document(slug text, department text) returns jsonb language sql stable as $$
+    select jsonb_build_object('key', d.key, 'name', d.name, 'parents', coalesce((
+        select jsonb_agg(p.parent_key order by p.parent_key)
+        from warehouse.department_parent p where p.institution = slug and p.department_key = department), '[]'))
+    from warehouse.department d where d.institution = slug and d.key = department
+$$;

@@ -107,6 +107,7 @@ create unlogged table credit (
     record bigint not null, position integer not null, author text collate "C" not null, name text not null,
     ids jsonb not null, departments text[] collate "C" not null, relation text collate "C"
 );
+create index credit_by_record on credit (record);
 
 -- What should be published, within the scope of this import, and how that differs from what is.
 create unlogged table scope (entity text not null, key text collate "C" not null, cause text not null, primary key (entity, key));
@@ -139,6 +140,11 @@ create unlogged table delta (
     old jsonb,
     primary key (entity, key)
 );
+
+-- Records that are published, each with the output that it makes (part of).
+create view published_record as
+    select r.record, r.key from output_record r join verdict v on v.entity = 'output' and v.record = r.record
+    where v.verdict in ('kept', 'merged');
 
 -- What Great Expectations looks at: records that have no end yet.
 create view output_to_validate as

@@ -1,0 +1,23 @@
+-- Purpose: published outputs that were not read but name a department that came, went or changed its key: their links to
+--   departments are made anew from the groups that the source named.
+-- Parameters: institution.
+-- Row count: outputs examined again.
+insert into scope (entity, key, cause)
+with turned as (
+    select coalesce(d.key, w.key) as key
+    from desired_department d
+    full join (select key from warehouse.department where institution = %(institution)s) w on w.key = d.key
+    where d.key is null or w.key is null
+)
+select 'output', o.key, 'reexamined'
+from warehouse.research_output o
+where o.institution = %(institution)s
+    and exists (select from turned)
+    and (
+        o.groups && (select coalesce(array_agg(key), '{}') from turned)
+        or exists (
+            select from warehouse.authorship_department a
+            where a.institution = %(institution)s and a.output_key = o.key and a.department_key in (select key from turned)
+        )
+    )
+on conflict do nothing

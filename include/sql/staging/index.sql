@@ -1,0 +1,10 @@
+-- Purpose: indexes and statistics for everything that follows extraction (several statements, no parameters).
+create index if not exists output_by_record on output (record);
+create index if not exists output_by_key on output (key);
+create index if not exists output_identifier_by_record on output_identifier (record);
+create index if not exists contribution_by_record on contribution (record);
+create index if not exists author_by_key on author (key);
+create index if not exists author_by_record on author (record);
+create index if not exists department_by_key on department (key);
+create index if not exists refusal_by_record on refusal (record);
+analyze output; analyze output_identifier; analyze contribution; analyze author; analyze department; analyze refusal;
