@@ -1,0 +1,91 @@
+"""Postgres: connections, the numbered schema files, and the statements in ``include/sql``.
+
+A statement file holds one statement under a header that says its purpose, its parameters and what its row count means.
+Values are bound; the few identifiers that must be formatted are named in braces and quoted by psycopg.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import LiteralString, cast
+
+import psycopg
+from psycopg import sql
+
+SQL = Path(__file__).resolve().parents[2] / "include" / "sql"
+MIGRATION_LOCK = 0x4578706C  # any number that nobody else uses: two starters at once apply the schema once
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+class WarehouseUnusableError(Exception):
+    """The warehouse cannot be used as it is; the message says why and what to do."""
+
+
+def connect(dsn: str, *, application: str = "explorer") -> Connection:
+    """A connection in transaction mode. Raises ``WarehouseUnusableError`` where nobody answers."""
+    try:
+        connection = psycopg.connect(dsn, application_name=application)
+    except psycopg.OperationalError as error:
+        message = f"the warehouse does not answer: {str(error).strip()}; look at the Airflow connection `warehouse`"
+        raise WarehouseUnusableError(message) from error
+    connection.execute("set jit = off")  # compiling costs more than it saves on statements of a second
+    connection.execute("set timezone = 'UTC'")
+    connection.commit()
+    return connection
+
+
+@cache
+def text(name: str) -> LiteralString:
+    """The text of ``include/sql/<name>.sql``."""
+    return cast("LiteralString", (SQL / f"{name}.sql").read_text(encoding="utf-8"))
+
+
+def run(
+    connection: Connection,
+    name: str,
+    parameters: Mapping[str, object] | None = None,
+    identifiers: Mapping[str, sql.Composable] | None = None,
+) -> psycopg.Cursor[tuple[object, ...]]:
+    """Runs ``include/sql/<name>.sql``; ``rowcount`` means what the file's header says."""
+    statement = sql.SQL(text(name)).format(**identifiers) if identifiers else sql.SQL(text(name))
+    return connection.execute(statement, parameters)
+
+
+def migrate(connection: Connection) -> list[str]:
+    """Applies the schema files that this warehouse has not seen, in order, each in its transaction; returns their names.
+
+    A file that was changed after it was applied is an error: what stands in the warehouse is then no longer known.
+    """
+    connection.execute("select pg_advisory_lock(%s)", (MIGRATION_LOCK,))
+    try:
+        connection.execute("create schema if not exists ops")
+        connection.execute(
+            "create table if not exists ops.schema_file"
+            " (name text primary key, digest text not null, applied_at timestamptz not null default now())"
+        )
+        connection.commit()
+        known = dict(connection.execute("select name, digest from ops.schema_file").fetchall())
+        applied = []
+        for file in sorted((SQL / "schema").glob("*.sql")):
+            digest = hashlib.sha256(file.read_bytes()).hexdigest()
+            if known.get(file.stem) == digest:
+                continue
+            if file.stem in known:
+                message = (
+                    f"{file.name} was changed after it was applied to this warehouse; put the change in a new file"
+                    " (or, on a warehouse that may be lost, run `make clean`)"
+                )
+                raise WarehouseUnusableError(message)
+            connection.execute(cast("LiteralString", file.read_text(encoding="utf-8")))
+            connection.execute("insert into ops.schema_file (name, digest) values (%s, %s)", (file.stem, digest))
+            connection.commit()
+            applied.append(file.stem)
+        return applied
+    finally:
+        connection.rollback()
+        connection.execute("select pg_advisory_unlock(%s)", (MIGRATION_LOCK,))
+        connection.commit()

@@ -1,0 +1,428 @@
+"""An import: its row, its lease, its phase, its staging. Nobody else builds a table's name or asks who is at work.
+
+One institution is imported by one import at a time. Advisory locks end with a database session and cannot span tasks, so
+a row holds the institution: with a lease of a minute that is renewed while a task works, of hours between tasks, and
+with the name of its holder, so that one that is known to be dead is taken over at once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import resource
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+import psutil
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from explorer import database
+from explorer.database import Connection
+
+log = logging.getLogger(__name__)
+
+Mode = Literal["full", "incremental"]
+WORKING = timedelta(seconds=60)
+BETWEEN_TASKS = timedelta(hours=6)
+STAGING_KEPT = timedelta(days=3)
+HEARTBEAT_SECONDS = 15.0
+
+# The phases of staging in order; a task wants the one before its own, or its own or a later one to do it again.
+PHASES = ("opened", "extracted", "validated", "filtered", "cleaned", "reviewed", "loaded")
+
+
+class HaltedError(Exception):
+    """An import cannot go on: ``code`` is stable, the message says why and what to do."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class BusyError(HaltedError):
+    """Another import of this institution is at work, or the institution is on hold; that is no failure."""
+
+
+class FinishedError(HaltedError):
+    """The import has ended; doing one of its tasks again does nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One import as its row says. ``plan`` holds the watermarks that the source was asked with, by part."""
+
+    id: int
+    institution: str
+    run_key: str
+    mode: Mode
+    reason: str
+    dry_run: bool
+    status: str
+    base_version: int
+    fingerprint: str
+    plan: Mapping[str, str]
+
+    @property
+    def schema(self) -> str:
+        """The schema of its staging."""
+        return f"import_{self.id}"
+
+    @property
+    def whole(self) -> bool:
+        """Whether what is absent is gone."""
+        return self.mode == "full"
+
+
+def get(connection: Connection, import_id: int) -> Import:
+    """The import of that number."""
+    row = connection.execute(
+        "select id, institution, run_key, mode, reason, dry_run, status, base_version, fingerprint, plan"
+        " from ops.import where id = %s",
+        (import_id,),
+    ).fetchone()
+    if row is None:
+        raise HaltedError("no_such_import", f"there is no import {import_id}; `bin/explorer status` lists them")
+    return Import(*row)  # type: ignore[arg-type]
+
+
+def holder() -> dict[str, object]:
+    """Who this process is, so that another can tell whether it still lives."""
+    return {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
+
+
+def _is_dead(held: Mapping[str, Any]) -> bool:
+    """Whether a holder is known to be dead. One on another machine, or none between two tasks, is not."""
+    if held.get("host") != socket.gethostname() or "pid" not in held:
+        return False
+    try:
+        return abs(psutil.Process(held["pid"]).create_time() - held["started"]) > 1
+    except psutil.NoSuchProcess:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody asks for: a run's key (the same key is the same import), and the two switches of the form."""
+
+    run_key: str
+    full_import: bool = False
+    dry_run: bool = False
+    scheduled: bool = False
+    run_url: str | None = None
+    stays: bool = False  # the holder lives as long as the import (a command line), not as long as one task
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The institution as an import sees it."""
+
+    slug: str
+    name: str
+    source: str
+    fingerprint: str
+    says_changes: bool
+    overlap: timedelta
+
+
+def open_import(connection: Connection, subject: Subject, request: Request) -> Import:
+    """Takes the institution and makes the import's row and staging; or goes on with what a dead holder left.
+
+    Raises ``BusyError`` where another import is at work or the institution is on hold.
+    """
+    with connection.transaction():
+        connection.execute(
+            "insert into ops.institution (slug, name, source) values (%s, %s, %s)"
+            " on conflict (slug) do update set name = excluded.name, source = excluded.source"
+            " where (institution.name, institution.source) is distinct from (excluded.name, excluded.source)",
+            (subject.slug, subject.name, subject.source),
+        )
+        version, hold = connection.execute(
+            "select version, hold from ops.institution where slug = %s for update", (subject.slug,)
+        ).fetchall()[0]
+        known = connection.execute(
+            "select id, status from ops.import where institution = %s and run_key = %s", (subject.slug, request.run_key)
+        ).fetchone()
+        if known is not None:
+            return _again(connection, int(str(known[0])), request)
+        if hold is not None and request.scheduled:
+            message = f"{subject.slug} is on hold: {hold}; `bin/explorer release {subject.slug}` lifts it"
+            raise BusyError("on_hold", message)
+        current = connection.execute(
+            "select id, holder, lease_until < now(), status, fingerprint, dry_run, started_at, mode"
+            " from ops.import where institution = %s and status in ('running', 'awaiting_approval')",
+            (subject.slug,),
+        ).fetchone()
+        if current is not None:
+            adopted = _take_over(connection, subject, request, current)
+            if adopted is not None:
+                return adopted
+        mode, reason, plan = _plan(connection, subject, request)
+        row = connection.execute(
+            "insert into ops.import (institution, run_key, mode, reason, dry_run, base_version, fingerprint, plan, holder,"
+            " lease_until, staging_until, run_url)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, now() + %s, now() + %s, %s) returning id",
+            (
+                subject.slug, request.run_key, mode, reason, request.dry_run, version, subject.fingerprint, Jsonb(plan),
+                Jsonb(holder()), WORKING, STAGING_KEPT, request.run_url,
+            ),
+        ).fetchone()  # fmt: skip
+        assert row is not None
+        import_ = get(connection, int(str(row[0])))
+        _make_staging(connection, import_)
+    log.info("import %d of %s is %s: %s", import_.id, subject.slug, mode, reason)
+    return import_
+
+
+def _again(connection: Connection, import_id: int, request: Request) -> Import:
+    """The same run key is the same import: a retried or cleared ``open_import``."""
+    import_ = get(connection, import_id)
+    if import_.status in ("running", "failed"):
+        revive(connection, import_)
+        log.info("import %d is taken up again (run %s)", import_id, request.run_key)
+        return get(connection, import_id)
+    message = f"import {import_id} of this run has ended ({import_.status}); start a new run to import again"
+    raise FinishedError("finished", message)
+
+
+def _take_over(
+    connection: Connection, subject: Subject, request: Request, current: tuple[Any, ...]
+) -> Import | None:
+    """What to do with an import that holds the institution: refuse, go on with it, or end it and start anew."""
+    import_id, held, expired, status, fingerprint, dry_run, started_at, mode = current
+    dead = _is_dead(held)
+    if status == "awaiting_approval" and not expired:
+        message = (
+            f"import {import_id} of {subject.slug} waits for approval: `bin/explorer approve {subject.slug}` or"
+            f" `bin/explorer reject {subject.slug}`"
+        )
+        raise BusyError("awaiting_approval", message)
+    if not (expired or dead):
+        message = f"import {import_id} of {subject.slug} is at work since {started_at:%Y-%m-%d %H:%M:%S} UTC"
+        raise BusyError("busy", message)
+    same = fingerprint == subject.fingerprint and dry_run == request.dry_run and (mode == "full" or not request.full_import)
+    if same and status == "running" and _has_staging(connection, int(import_id)):
+        connection.execute(
+            "update ops.import set run_key = %s, holder = %s, lease_until = now() + %s, run_url = coalesce(%s, run_url),"
+            " error = null where id = %s",
+            (request.run_key, Jsonb(holder()), WORKING, request.run_url, import_id),
+        )
+        log.info("import %d was left by %s; going on where it stopped", import_id, "a dead process" if dead else "its lease")
+        return get(connection, int(import_id))
+    reason = "no answer in time" if status == "awaiting_approval" else "its holder is gone"
+    _end(connection, int(import_id), "declined" if status == "awaiting_approval" else "failed", "abandoned", reason)
+    drop_staging(connection, int(import_id))
+    return None
+
+
+def _plan(connection: Connection, subject: Subject, request: Request) -> tuple[Mode, str, dict[str, str]]:
+    """Full or incremental, the reason in words, and from where."""
+    last = connection.execute(
+        "select kind, fingerprint, watermarks, id from ops.import"
+        " where institution = %s and published_at is not null order by id desc limit 1",
+        (subject.slug,),
+    ).fetchone()
+    if last is None:
+        return "full", "the first import", {}
+    kind, fingerprint, watermarks, last_id = last
+    if request.full_import:
+        return "full", "a full import was asked for", {}
+    if kind == "rollback":
+        return "full", f"the last change, import {last_id}, was a rollback", {}
+    if fingerprint != subject.fingerprint:
+        return "full", "the configuration or the rules changed since the last import", {}
+    if not subject.says_changes:
+        return "full", "this kind of source cannot say what changed", {}
+    marks = dict(watermarks) if isinstance(watermarks, dict) else {}
+    if not marks:
+        return "full", f"import {last_id} left no time to start from", {}
+    plan = {
+        part: str(
+            connection.execute(
+                "select to_char((%s::timestamptz - %s) at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",
+                (mark, subject.overlap),
+            ).fetchall()[0][0]
+        )
+        for part, mark in marks.items()
+    }
+    return "incremental", f"changes since {min(plan.values())} (the source's clock at import {last_id}, less an overlap)", plan
+
+
+def _make_staging(connection: Connection, import_: Import) -> None:
+    connection.execute(sql.SQL("create schema {}").format(sql.Identifier(import_.schema)))
+    stand_on(connection, import_, local=True)
+    database.run(connection, "staging/create")
+    connection.execute("insert into state (phase) values ('opened')")
+
+
+def stand_on(connection: Connection, import_: Import, *, local: bool = False) -> None:
+    """Puts the import's staging at the front of the search path: of this transaction, or of the session."""
+    connection.execute("select set_config('search_path', %s, %s)", (f"{import_.schema}, public", local))
+
+
+def _has_staging(connection: Connection, import_id: int) -> bool:
+    row = connection.execute("select to_regclass(%s) is not null", (f"import_{import_id}.state",)).fetchone()
+    return row is not None and row[0] is True
+
+
+def drop_staging(connection: Connection, import_id: int) -> None:
+    """Drops the staging of an import, if it is there."""
+    connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(f"import_{import_id}")))
+
+
+def drop_expired_staging(connection: Connection) -> int:
+    """Drops staging past its deadline, of imports that are not at work; returns how many."""
+    expired = connection.execute(
+        "select id from ops.import where staging_until < now() and status not in ('running', 'awaiting_approval')"
+        " and to_regclass('import_' || id || '.state') is not null"
+    ).fetchall()
+    for (import_id,) in expired:
+        drop_staging(connection, int(str(import_id)))
+    connection.commit()
+    return len(expired)
+
+
+def revive(connection: Connection, import_: Import) -> None:
+    """A failed import one of whose tasks is run again is running again, if nobody else is and nothing has moved."""
+    if import_.status == "running":
+        return
+    if import_.status != "failed":
+        message = f"import {import_.id} has ended ({import_.status}); there is nothing left to do"
+        raise FinishedError("finished", message)
+    if not _has_staging(connection, import_.id):
+        message = f"the staging of import {import_.id} is gone; clear `open_import` in a new run, or import again"
+        raise HaltedError("no_staging", message)
+    other = connection.execute(
+        "select id from ops.import where institution = %s and status in ('running', 'awaiting_approval')",
+        (import_.institution,),
+    ).fetchone()
+    if other is not None:
+        raise BusyError("busy", f"import {other[0]} of {import_.institution} is at work; import {import_.id} stays failed")
+    connection.execute(
+        "update ops.import set status = 'running', finished_at = null, error = null, lease_until = now() + %s where id = %s",
+        (WORKING, import_.id),
+    )
+
+
+@contextmanager
+def working(dsn: str, import_id: int, task: str, *, wants: str, stays: bool = False) -> Iterator[tuple[Connection, Import]]:
+    """A task at work on an import: a connection that stands on its staging, in phase ``wants`` or a later one.
+
+    Holds the lease while it lasts and leaves it for hours afterwards; writes the seconds that it took, or the error.
+    Raises ``FinishedError`` where the import has ended, ``HaltedError`` where staging is missing or not that far.
+    """
+    started = time.monotonic()
+    with database.connect(dsn, application=f"explorer {task} {import_id}") as connection:
+        with connection.transaction():
+            import_ = get(connection, import_id)
+            revive(connection, import_)
+            if not _has_staging(connection, import_id):
+                message = f"the staging of import {import_id} is missing; clear `open_import`, or start a new run"
+                raise HaltedError("no_staging", message)
+            connection.execute(
+                "update ops.import set holder = %s, lease_until = now() + %s where id = %s",
+                (Jsonb(holder()), WORKING, import_id),
+            )
+        stand_on(connection, import_)
+        _want_phase(connection, import_, task, wants)
+        connection.commit()
+        with _lease(dsn, import_id):
+            try:
+                yield connection, import_
+                connection.commit()
+            except BaseException as error:
+                connection.rollback()
+                _record_error(connection, import_id, task, error)
+                raise
+            finally:
+                _record_time(connection, import_id, task, time.monotonic() - started, stays=stays)
+
+
+def _want_phase(connection: Connection, import_: Import, task: str, wants: str) -> None:
+    row = connection.execute("select phase from state").fetchone()
+    if row is None:
+        message = (
+            f"the staging of import {import_.id} was emptied (Postgres restarted after a crash);"
+            " clear `extract` and what follows, to read the source again"
+        )
+        raise HaltedError("staging_emptied", message)
+    if PHASES.index(str(row[0])) < PHASES.index(wants):
+        message = f"`{task}` follows phase {wants}, but import {import_.id} is only {row[0]}; clear the task before it"
+        raise HaltedError("wrong_phase", message)
+
+
+def reach(connection: Connection, phase: str) -> None:
+    """Staging has reached a phase; committed with the work of it."""
+    connection.execute("update state set phase = %s, at = now()", (phase,))
+
+
+def _record_error(connection: Connection, import_id: int, task: str, error: BaseException) -> None:
+    code = getattr(error, "code", type(error).__name__)
+    connection.execute(
+        "update ops.import set error = %s where id = %s",
+        (Jsonb({"task": task, "code": str(code), "message": str(error)}), import_id),
+    )
+    connection.commit()
+
+
+def _record_time(connection: Connection, import_id: int, task: str, seconds: float, *, stays: bool) -> None:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    connection.execute(
+        "update ops.import set seconds = seconds || %s, peak_rss_mb = greatest(peak_rss_mb, %s),"
+        " lease_until = now() + %s, holder = case when %s then holder else '{}' end where id = %s",
+        (Jsonb({task: round(seconds, 2)}), peak, BETWEEN_TASKS, stays, import_id),
+    )
+    connection.commit()
+
+
+@contextmanager
+def _lease(dsn: str, import_id: int) -> Iterator[None]:
+    """Renews the lease while a task works, from a thread and a connection of its own."""
+    done = threading.Event()
+
+    def renew() -> None:
+        with database.connect(dsn, application=f"explorer lease {import_id}") as connection:
+            connection.autocommit = True
+            while True:
+                connection.execute(
+                    "update ops.import set lease_until = now() + %s where id = %s and status = 'running'",
+                    (WORKING, import_id),
+                )
+                if done.wait(HEARTBEAT_SECONDS):
+                    return
+
+    thread = threading.Thread(target=renew, name=f"lease-{import_id}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(timeout=5)
+
+
+def hold_still(connection: Connection, import_: Import) -> None:
+    """Locks the import's row as running, so that nothing of it is written after somebody else has taken over."""
+    row = connection.execute("select status from ops.import where id = %s for share", (import_.id,)).fetchone()
+    if row is None or row[0] != "running":
+        raise HaltedError("taken_over", f"import {import_.id} is no longer at work here: somebody else took over")
+
+
+def _end(connection: Connection, import_id: int, status: str, code: str, message: str) -> None:
+    connection.execute(
+        "update ops.import set status = %s, finished_at = now(),"
+        " error = coalesce(error, case when %s then %s::jsonb end) where id = %s and finished_at is null",
+        (status, status == "failed", json.dumps({"task": "", "code": code, "message": message}), import_id),
+    )
+
+
+def end(connection: Connection, import_id: int, status: str, *, code: str = "", message: str = "") -> None:
+    """Ends an import that is still open."""
+    _end(connection, import_id, status, code, message)
+    connection.commit()

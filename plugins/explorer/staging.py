@@ -1,0 +1,261 @@
+"""Staging: the append-only tables of one import, filled page by page.
+
+A page's records and the cursor behind it are committed together. A worker that was presumed dead and its successor cannot
+both write: the page number moves on exactly once. Which copies of a record count, and which are deleted, unreadable or
+left out, is then said by SQL over the whole.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import md5
+from typing import Any, LiteralString
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from explorer import database, imports
+from explorer.database import Connection
+from explorer.imports import HaltedError, Import
+from explorer.records import Author, Department, Output, Record
+from explorer.sources import Cursor, Page, Part, Plan, Source
+
+log = logging.getLogger(__name__)
+
+RECORD_TABLES = ("output", "output_identifier", "contribution", "author", "department", "refusal", "note")
+MOST_PARTS, MOST_ATTEMPTS, MOST_ON_A_PAGE = 1 << 13, 1 << 8, 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a part has come."""
+
+    part: Part
+    number: int
+    attempt: int
+    page: int
+    records: int
+    expected: int | None
+    cursor: Cursor | None
+    done: bool
+
+
+def plan_parts(connection: Connection, import_: Import, parts: Sequence[Part]) -> None:
+    """Writes down the parts that this import has to read; parts that are already there go on where they stopped."""
+    if len(parts) >= MOST_PARTS:
+        message = f"the source has {len(parts)} parts (sets, windows), more than {MOST_PARTS}: choose sets in the YAML"
+        raise HaltedError("too_many_parts", message)
+    imports.hold_still(connection, import_)
+    for number, part in enumerate(parts):
+        connection.execute(
+            "insert into part (name, number, scope, start) values (%s, %s, %s, %s) on conflict (name) do nothing",
+            (part.name, number, part.scope, Jsonb(dict(part.start))),
+        )
+    connection.commit()
+
+
+def progress(connection: Connection) -> list[Progress]:
+    """All parts, in order."""
+    rows = connection.execute(
+        "select name, scope, start, number, attempt, page, records, expected, cursor, done from part order by number"
+    ).fetchall()
+    return [
+        Progress(Part(str(r[0]), r[1], r[2]), r[3], r[4], r[5], r[6], r[7], r[8], bool(r[9]))  # type: ignore[arg-type]
+        for r in rows
+    ]
+
+
+def read_part(
+    connection: Connection, import_: Import, source: Source, name: str, report: Callable[[Progress], None]
+) -> Progress:
+    """Reads a part to its end, from behind its last committed page. ``report`` hears of every page."""
+    state = next(p for p in progress(connection) if p.part.name == name)
+    if state.done:
+        log.info("%s: already read, %d records", name, state.records)
+        return state
+    plan = Plan(import_.mode, import_.plan)
+    if state.page:
+        log.info("%s: going on behind page %d, %d records", name, state.page, state.records)
+    for page in source.read(state.part, plan, state.cursor):
+        state = _commit_page(connection, import_, state, page)
+        report(state)
+    if not state.done:
+        message = f"the source ended the list {name} without saying so; run the task again to go on"
+        raise HaltedError("list_cut_off", message)
+    return state
+
+
+def _commit_page(connection: Connection, import_: Import, state: Progress, page: Page) -> Progress:
+    """Writes a page and moves the part's progress on, in one transaction."""
+    attempt, number = (state.attempt + 1, 1) if page.restart else (state.attempt, state.page + 1)
+    if attempt >= MOST_ATTEMPTS or len(page.records) >= MOST_ON_A_PAGE:
+        message = f"{state.part.name}: began again {attempt} times, or sent {len(page.records)} records on a page; giving up"
+        raise HaltedError("part_never_ends", message)
+    records = (0 if page.restart else state.records) + len(page.records)
+    with connection.transaction():
+        imports.hold_still(connection, import_)
+        moved = connection.execute(
+            "update part set attempt = %s, page = %s, records = %s, expected = coalesce(%s, expected), cursor = %s,"
+            " done = %s, clock = case when page = 0 or %s then %s else coalesce(clock, %s) end,"
+            " incomplete = coalesce(%s, incomplete),"
+            " repairs = (select coalesce(jsonb_object_agg(k, v), '{}') from (select key as k, sum(value::bigint) as v from"
+            " (select * from jsonb_each_text(repairs) union all select * from jsonb_each_text(%s)) r group by key) s)"
+            " where name = %s and attempt = %s and page = %s and not done",
+            (
+                attempt, number, records, page.expected, Jsonb(dict(page.cursor)) if page.cursor is not None else None,
+                page.cursor is None, page.restart, page.clock, page.clock, page.incomplete, Jsonb(dict(page.repairs)),
+                state.part.name, state.attempt, state.page,
+            ),
+        ).rowcount  # fmt: skip
+        if moved != 1:
+            message = f"{state.part.name}: another worker has read page {number} meanwhile; this one stops"
+            raise HaltedError("not_alone", message)
+        base = state.number << 50 | attempt << 42 | number << 16
+        write(connection, page.records, base=base, clock=page.clock)
+    return Progress(
+        state.part, state.number, attempt, number, records, page.expected or state.expected, page.cursor, page.cursor is None
+    )
+
+
+def write(connection: Connection, records: Sequence[Record], *, base: int, clock: str | None) -> None:
+    """Copies records and what hangs on them into staging; record numbers count up from ``base``."""
+    rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in RECORD_TABLES}
+    for record_number, record in enumerate(records, start=base):
+        entity = _rows_of(record, record_number, clock, rows)
+        for note in record.notes:
+            rows["note"].append(
+                (entity, record_number, note.code, note.severity, note.field, note.value, note.repaired_to, note.message)
+            )
+        if record.refusal is not None:
+            refusal = record.refusal
+            rows["refusal"].append((entity, record_number, refusal.rule, refusal.reason, refusal.field, refusal.value))
+    for table, lines in rows.items():
+        if lines:
+            _copy(connection, table, lines)
+
+
+def _rows_of(record: Record, number: int, clock: str | None, rows: dict[str, list[tuple[Any, ...]]]) -> str:
+    content = md5(repr(record).encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
+    match record:
+        case Output():
+            rows["output"].append(
+                (
+                    number, record.key, record.place, record.title, record.type, record.year, record.venue,
+                    list(record.departments), record.datestamp, clock, record.deleted, record.level, record.excluded, content,
+                )
+            )  # fmt: skip
+            rows["output_identifier"].extend((number, i.scheme, i.value, i.derived) for i in record.identifiers)
+            rows["contribution"].extend(
+                (number, position, c.author, c.name, _json(c.ids), list(c.departments), c.relation, c.level)
+                for position, c in enumerate(record.contributions)
+            )
+            return "output"
+        case Author():
+            rows["author"].append(
+                (
+                    number, record.key, record.place, record.name, _json(record.ids), list(record.departments), record.level,
+                    record.current, record.academic, record.student, record.datestamp, clock, record.deleted, content,
+                )
+            )  # fmt: skip
+            return "author"
+        case Department():
+            rows["department"].append(
+                (number, record.key, record.place, record.name, list(record.parents), record.level, clock, content)
+            )
+            return "department"
+
+
+def _json(ids: Mapping[str, str]) -> str:
+    return json.dumps(dict(ids), ensure_ascii=False, sort_keys=True) if ids else "{}"
+
+
+def _copy(connection: Connection, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    statement = sql.SQL("copy {} from stdin").format(sql.Identifier(table))
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(tuple(map(_clean, row)))
+
+
+def _clean(value: Any) -> Any:  # noqa: ANN401 - a cell of any type
+    """Postgres' text holds no NUL and no lone surrogate; nothing that a parser let through may break a page."""
+    if isinstance(value, str):
+        return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8") if not value.isprintable() else value
+    if isinstance(value, list):
+        return [_clean(v) for v in value]
+    return value
+
+
+def settle(connection: Connection, import_: Import) -> dict[str, int]:
+    """Extraction is over: which copies count, what is deleted, what could not be read. Returns counts for the log."""
+    imports.hold_still(connection, import_)
+    _forget(connection, "extract", "validate", "privacy_filter", "clean_up_orphans")
+    counts = {"superseded": 0}
+    if connection.execute("select from part where attempt > 0 limit 1").fetchone() is not None:
+        for table in RECORD_TABLES:
+            identifiers = {"table": sql.Identifier(table)}
+            counts["superseded"] += database.run(connection, "staging/forget_attempts", identifiers=identifiers).rowcount
+    database.run(connection, "staging/index")
+    for name in ("duplicates", "deleted", "refused"):
+        counts[name] = database.run(connection, f"staging/{name}").rowcount
+    connection.execute("analyze verdict")
+    imports.reach(connection, "extracted")
+    return counts
+
+
+def _forget(connection: Connection, *stages: str) -> None:
+    database.run(connection, "staging/forget_stage", {"stages": list(stages)})
+    for table in ("output_record", "credit"):
+        connection.execute(sql.SQL("truncate {}").format(sql.Identifier(table)))
+
+
+def start_validation(connection: Connection, import_: Import) -> None:
+    """Takes back what validation and later stages decided before."""
+    imports.hold_still(connection, import_)
+    _forget(connection, "validate", "privacy_filter", "clean_up_orphans")
+
+
+def finish_validation(connection: Connection, *, joins_records: bool) -> dict[str, int]:
+    """Leaves out what has no identifier, then says which output each sound record belongs to."""
+    counts = {"excluded": database.run(connection, "staging/excluded").rowcount}
+    connection.execute("analyze verdict")
+    database.run(connection, "staging/join_rows" if joins_records else "staging/own_keys")
+    connection.execute("analyze output_record")
+    imports.reach(connection, "validated")
+    return counts
+
+
+def counts(connection: Connection, verdict: str | None = None) -> dict[str, int]:
+    """Records in staging by entity; of one verdict, where named."""
+    if verdict is None:
+        pairs: list[tuple[LiteralString, LiteralString]] = [
+            ("output", "select count(*) from output"),
+            ("author", "select count(*) from author"),
+            ("department", "select count(*) from department"),
+        ]
+        return {entity: int(str(connection.execute(query).fetchall()[0][0])) for entity, query in pairs}
+    rows = connection.execute("select entity, count(*) from verdict where verdict = %s group by entity", (verdict,))
+    return {entity: 0 for entity in ("output", "author", "department")} | {str(e): int(str(n)) for e, n in rows}
+
+
+def staged(connection: Connection) -> dict[str, int]:
+    """What the parts say was read, by entity; what staging must hold."""
+    rows = connection.execute("select scope, sum(records)::bigint from part group by scope").fetchall()
+    return {"output": 0, "author": 0, "department": 0} | {str(scope)[:-1]: int(str(n)) for scope, n in rows}
+
+
+def clocks(connection: Connection) -> dict[str, str]:
+    """The source's clock at the start of each part that was read whole: the next watermarks."""
+    rows = connection.execute(
+        "select name, clock from part where done and clock is not null and incomplete is null and scope <> 'departments'"
+    )
+    return {str(name): str(clock) for name, clock in rows}
+
+
+def losses(connection: Connection) -> Iterator[tuple[str, str]]:
+    """Parts that lost something: (name, sentence)."""
+    rows = connection.execute("select name, incomplete from part where incomplete is not null order by number")
+    for name, sentence in rows:
+        yield str(name), str(sentence)
