@@ -18,7 +18,7 @@ Everything lies in ``.local/`` or in the folder that ``EXPLORER_LOCAL`` names::
 
     .local/postgres/data    the data directory        .local/postgres/server.log    what Postgres says
     .local/postgres.lock    held while looking,       .local/watcher.lock           held by the watcher,
-                            starting, stopping                                      contains its process id
+                            starting, stopping
 """
 
 import contextlib
@@ -29,9 +29,8 @@ import json
 import os
 import pwd
 import re
-import shlex
+import select
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -51,7 +50,7 @@ USER = "explorer"
 
 IDLE_SECONDS = 60.0
 WATCH_EVERY_SECONDS = 5.0
-START_SECONDS = 60
+START_SECONDS = 60.0
 STOP_SECONDS = 30
 NEEDED_BYTES = 300 * 1024**2
 
@@ -69,6 +68,11 @@ SETTINGS: Mapping[str, str] = {
     "timezone": "UTC",
 }
 """Sized for a laptop and imports of a million rows. Durability stays on: a published import survives a power cut."""
+
+SERVER_ENVIRONMENT: Mapping[str, str] = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+
+# No system gives out this process id, and asking after it is an answer: there is none.
+NO_PROCESS = 2**31 - 1
 
 # A Unix socket's whole path: 107 bytes on Linux, 103 on macOS.
 SOCKET_PATH_LIMIT = 103
@@ -138,12 +142,14 @@ def postgres(place: Path | None = None, *, settings: Mapping[str, str] | None = 
 
 
 def stop(place: Path | None = None) -> bool:
-    """Stop the embedded Postgres of a folder and its watcher; return whether one was running. Clients are cut off."""
+    """Stop the embedded Postgres of a folder; return whether one was running.
+
+    Clients are cut off; its watcher ends with it.
+    """
     place = (place or folder()).resolve()
     if not place.is_dir():
         return False
     with _lock(place):
-        _end_watcher(place)
         return _stop(place)
 
 
@@ -152,14 +158,10 @@ def watch(place: Path, *, idle: float = IDLE_SECONDS, every: float = WATCH_EVERY
     mine = _try_lock(place / "watcher.lock")
     if mine is None:
         return  # another one watches
+    seen: tuple[int, float] | None = None
+    quiet_since = time.monotonic()
     with mine:
-        mine.truncate(0)
-        mine.write(str(os.getpid()))
-        mine.flush()
-        seen: tuple[int, float] | None = None
-        quiet_since = time.monotonic()
-        while True:
-            time.sleep(every)
+        while place.is_dir():
             with _lock(place):
                 server = _running(place)
                 if server is not None:
@@ -167,12 +169,27 @@ def watch(place: Path, *, idle: float = IDLE_SECONDS, every: float = WATCH_EVERY
                     now = (sessions, _last_asked_for(place))
                     if clients or now != seen:
                         seen, quiet_since = now, time.monotonic()
-                    if time.monotonic() - quiet_since < idle:
-                        continue
-                    _stop(place)
-                # Given back before the other lock is: whoever starts a server next sees that nobody watches it.
-                mine.close()
-                return
+                    elif time.monotonic() - quiet_since >= idle:
+                        _stop(place)
+                        server = None
+                if server is None:
+                    # Given back before the other lock is: whoever starts a server next sees that nobody watches it.
+                    mine.close()
+                    return
+            _wait_for_end(server.pid, every)
+
+
+def _wait_for_end(pid: int, seconds: float) -> None:
+    """Wait until a process has ended, at most so long; where the system cannot tell, wait so long."""
+    if not hasattr(os, "pidfd_open"):
+        time.sleep(seconds)
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process = os.pidfd_open(pid)
+        try:
+            select.select([process], [], [], seconds)
+        finally:
+            os.close(process)
 
 
 # Finding, starting, stopping: all of it under the folder's lock.
@@ -277,17 +294,44 @@ def _initialise(place: Path) -> None:
 
 
 def _start(place: Path, settings: Mapping[str, str]) -> Server:
-    # No server of ours runs, or _running had found it: a pid file that is left names nobody, or a stranger.
-    (_data(place) / "postmaster.pid").unlink(missing_ok=True)
-    options = {**settings, "unix_socket_directories": str(_socket_folder(place)), "unix_socket_permissions": "0700"}
-    arguments = shlex.join(f"--{name}={value}" for name, value in options.items())
-    wait = ["-w", "-t", str(START_SECONDS)]
-    started = _run(place, ["pg_ctl", "start", *wait, "-D", str(_data(place)), "-o", arguments, "-l", _log(place)])
-    recorded = _postmaster(place)
-    if started.returncode != 0 or recorded is None:
-        message = f"The embedded Postgres did not start: {_reason_in_log(place)} Its log is {_log(place)}."
-        raise LocalError(message)
-    return Server(place, recorded[1], recorded[0], started_by_us=True)
+    socket = _socket_folder(place)
+    options = {**settings, "unix_socket_directories": str(socket), "unix_socket_permissions": "0700"}
+    command = _as_server_user(place, ["postgres", "-D", str(_data(place)), *(f"--{k}={v}" for k, v in options.items())])
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        _disown(place, socket)
+        pid = _detached(command, Path(_log(place)))
+        while psutil.pid_exists(pid) and time.monotonic() < deadline:
+            if _is_ready(place, pid):
+                return Server(place, socket, pid, started_by_us=True)
+            time.sleep(0.02)
+        if "shared memory block" not in _reason_in_log(place):
+            break
+        time.sleep(0.2)  # the server before was killed, and one of its processes has not noticed yet
+    message = f"The embedded Postgres did not start: {_reason_in_log(place)} Its log is {_log(place)}."
+    raise LocalError(message)
+
+
+def _disown(place: Path, socket: Path) -> None:
+    """Let the lock files that a killed server left name nobody.
+
+    Its process id may belong to a stranger by now, and Postgres would take that one for a server. What else the file
+    says stays: by it Postgres sees whether processes of the killed server still write to the data.
+    """
+    (socket / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
+    record = _data(place) / "postmaster.pid"
+    with contextlib.suppress(FileNotFoundError):
+        _pid, *rest = record.read_text().split("\n")
+        record.write_text("\n".join([str(NO_PROCESS), *rest]))
+
+
+def _is_ready(place: Path, pid: int) -> bool:
+    """Read the server's own word: the last line of ``postmaster.pid``."""
+    try:
+        lines = (_data(place) / "postmaster.pid").read_text().split("\n")
+    except FileNotFoundError:
+        return False
+    return lines[0] == str(pid) and any(line.strip() == "ready" for line in lines)
 
 
 def _stop(place: Path) -> bool:
@@ -338,25 +382,25 @@ def _ensure_watched(place: Path) -> None:
     if watcher is None:
         return
     watcher.close()
-    # The shell between makes the watcher nobody's child: it outlives us, and leaves us no zombie when it ends first.
-    command = [sys.executable, "-m", "explorer.local", "watch", str(place)]
-    subprocess.run(
-        ["/bin/sh", "-c", '"$@" >/dev/null 2>>"$0" </dev/null &', str(place / "watcher.log"), *command],
+    environment = {**os.environ, "PYTHONPATH": str(root() / "plugins")}
+    _detached([sys.executable, "-m", "explorer.local", "watch", str(place)], place / "watcher.log", environment)
+
+
+def _detached(command: list[str], log: Path, environment: Mapping[str, str] | None = None) -> int:
+    """Start a program that outlives us and our terminal, and return its process id.
+
+    The shell between makes it nobody's child, so that it leaves no zombie when it ends before us.
+    """
+    started = subprocess.run(
+        ["/bin/sh", "-c", '"$@" >>"$0" 2>&1 </dev/null & echo $!', str(log), *command],
         check=True,
         cwd="/",
-        env={**os.environ, "PYTHONPATH": str(root() / "plugins")},
+        env=environment or SERVER_ENVIRONMENT,
         start_new_session=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
-
-
-def _end_watcher(place: Path) -> None:
-    path = place / "watcher.lock"
-    free = _try_lock(path)
-    if free is not None:
-        free.close()
-    elif pid := path.read_text():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(int(pid), signal.SIGTERM)
+    return int(started.stdout)
 
 
 # Where things lie, and as whom they run.
@@ -410,24 +454,16 @@ def _give_to_server(path: Path) -> None:
 
 
 def _run(place: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run one of Postgres's programs as the user that may."""
+    """Run one of Postgres's programs to its end."""
+    words = _as_server_user(place, command)
+    return subprocess.run(words, capture_output=True, text=True, cwd="/", env=SERVER_ENVIRONMENT, check=False)
+
+
+def _as_server_user(place: Path, command: list[str]) -> list[str]:
+    """Return the words that run one of Postgres's programs as the user that may."""
     programs = _programs()
     words = [str(programs / command[0]), *command[1:]]
-    if os.geteuid() == 0:
-        words = [*_become(_server_user(), programs, place), *words]
-    # The output goes to a file, not a pipe: the server would inherit the pipe and keep it open.
-    with tempfile.TemporaryFile("w+") as output:
-        done = subprocess.run(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd="/",
-            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-            check=False,
-        )
-        output.seek(0)
-        return subprocess.CompletedProcess(words, done.returncode, output.read(), "")
+    return [*_become(_server_user(), programs, place), *words] if os.geteuid() == 0 else words
 
 
 def _become(user: pwd.struct_passwd, *paths: Path) -> list[str]:
