@@ -1,0 +1,616 @@
+"""An institution is one YAML file: typed, unknown keys refused, every problem told with its line.
+
+The models below are the one description of a file. The editor's schema and docs/configuration.md are made from them
+(``python -m explorer.config``), and so is the fingerprint: a key counts towards it unless it is marked ``OPERATIONAL``.
+No secret stands in a file: a ``connection`` names an Airflow connection.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
+
+from croniter import croniter
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+
+from explorer import config_file
+from explorer.config_file import ConfigError, Document, Key, Problem, dotted
+
+__all__ = ["INSTITUTIONS", "ConfigError", "Institution", "find", "load"]
+
+INSTITUTIONS = Path(__file__).resolve().parents[2] / "include" / "institutions"
+
+# Marks a key that does not change what is published, only when, how fast or to whom it is told.
+OPERATIONAL: dict[str, Any] = {"fingerprint": False}
+# Marks a key that names a file whose content counts where the file is a local one.
+BY_CONTENT: dict[str, Any] = {"fingerprint": "content"}
+
+SCHEDULES = {"hourly": "0 * * * *", "daily": "0 0 * * *", "weekly": "0 0 * * 0", "monthly": "0 0 1 * *"}
+PREFIXES = {"diva": "swepub_mods", "haplo": "oai_datacite"}  # integration guide, DiVA and Haplo; else oai_dc
+
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = re.compile(rf"(?:{_LABEL}\.)+{_LABEL}")
+_MAIL = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@(?:{_LABEL}\.)+{_LABEL}")
+_DURATION = re.compile(r"([1-9][0-9]{0,3}) (hour|day|week)s?")
+
+
+def _schedule(text: str) -> str:
+    if text in SCHEDULES or text == "none" or (len(text.split()) == 5 and croniter.is_valid(text)):
+        return text
+    allowed = ", ".join([*SCHEDULES, "none"])
+    raise ValueError(f"`{text}` is no schedule; allowed: {allowed}, or five cron fields in quotes, like \"0 3 * * 1\"")
+
+
+def _timezone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, KeyError):
+        raise ValueError(f"`{text}` is no time zone; allowed: the names of the IANA list, like Europe/London") from None
+    return text
+
+
+def _mail(text: str) -> str:
+    if not _MAIL.fullmatch(text):
+        raise ValueError(f"`{text}` is no e-mail address; allowed: one address alone, like library@lilliput.example")
+    return text
+
+
+def _domain(text: str) -> str:
+    if not _DOMAIN.fullmatch(text):
+        raise ValueError(f"`{text}` is no domain; allowed: a name without https:// and path, like repo.lilliput.example")
+    return text.lower()
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("no duration; allowed: a number of hours, days or weeks, like `7 days`")
+    return timedelta(**{f"{match[2]}s": int(match[1])})
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("holds a login: a secret never stands in this file")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("is no address; allowed: https://…")
+    return text
+
+
+def _location(text: str) -> str:
+    if "://" in text:
+        return _address(text)
+    if "\x00" in text:
+        raise ValueError("is no path; allowed: a path beside this file, or https://…")
+    return text
+
+
+def _only_https(address: str, info: ValidationInfo) -> str:
+    if address.startswith("http://") and not info.data.get("allow_http", False):
+        raise ValueError("is not encrypted; allowed: https://…, or put `allow_http: true` beside it")
+    return address
+
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Slug = Annotated[str, StringConstraints(max_length=30, pattern=r"^[a-z][a-z0-9_]*$")]
+Mail = Annotated[str, AfterValidator(_mail)]
+Domain = Annotated[str, AfterValidator(_domain)]
+Schedule = Annotated[str, AfterValidator(_schedule)]
+Timezone = Annotated[str, AfterValidator(_timezone)]
+ConnectionId = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
+Address = Annotated[str, AfterValidator(_address)]
+Location = Annotated[str, AfterValidator(_location)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["7 days"]}),
+]
+
+Platform = Literal["eprints", "bepress", "dspace6", "dspace7", "diva", "haplo", "esploro", "generic"]
+Scheme = Literal["doi", "pmid", "arxiv", "ads", "nct_id", "repec", "handle", "urn", "isbn", "uri"]
+Role = Literal[
+    Literal["author", "author_id", "email", "department", "section"],
+    Literal["title", "type", "year", "venue"],
+    Scheme,
+    Literal["ignore"],
+]
+ElementsVersion = Literal["4.9", "5.5", "6.13"]
+PureVersion = Literal[
+    Literal["510", "511", "512", "513", "514", "515", "516", "517"],
+    Literal["518", "519", "520", "521", "522", "523", "524", "new"],
+]
+
+
+class Settings(BaseModel):
+    """What all parts of a file share: nothing changes once it is read, and no key passes unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
+
+
+class Politeness(Settings):
+    """How gently a source is asked. Never more than the source itself advertises."""
+
+    requests_per_second: float = Field(default=4, gt=0, le=100, allow_inf_nan=False, description="Requests per second.")
+    connections: int = Field(default=2, ge=1, le=16, description="Requests under way at once, per host.")
+    connect_timeout: Seconds = Field(default=10, description="Seconds to wait for a connection.")
+    read_timeout: Seconds = Field(default=180, description="Seconds to wait for the next bytes of an answer.")
+    user_agent: Name | None = Field(default=None, description="Who asks, where a server refuses the usual one.")
+
+
+class ElementsPoliteness(Politeness):
+    """The API guide of Elements: one request at a time, half a second apart, answers that may take minutes."""
+
+    requests_per_second: float = Field(default=2, gt=0, le=100, allow_inf_nan=False, description="Requests per second.")
+    connections: int = Field(default=1, ge=1, le=16, description="Requests under way at once.")
+    read_timeout: Seconds = Field(default=300, description="Seconds to wait for the next bytes of an answer.")
+
+
+class Sets(Settings):
+    """A choice of OAI-PMH sets."""
+
+    include: tuple[Text, ...] = Field(default=(), description="The setSpecs to take; empty: all.")
+    exclude: tuple[Text, ...] = Field(default=(), description="The setSpecs to leave out, like studentThesis.")
+
+
+class Groups(Settings):
+    """A choice of Elements groups."""
+
+    root: Text | None = Field(default=None, description="Id of the group whose tree becomes the departments.")
+    exclude: tuple[Text, ...] = Field(default=(), description="Ids of groups that are left out with all below them.")
+
+
+class BaseSource(Settings):
+    """What every kind of source may say."""
+
+    politeness: Politeness = Field(
+        default=Politeness(), description="How gently the source is asked.", json_schema_extra=OPERATIONAL
+    )
+    allow_http: bool = Field(
+        default=False, description="Also talk without encryption.", json_schema_extra=OPERATIONAL
+    )
+    allow_private_hosts: bool = Field(
+        default=False, description="Also talk to addresses of a private network.", json_schema_extra=OPERATIONAL
+    )
+
+
+class SpreadsheetSource(BaseSource):
+    """Two files: publications, and the hierarchy of departments. Without files: uploads only."""
+
+    kind: Literal["spreadsheet"] = Field(description="The kind of system.")
+    publications: Location | None = Field(default=None, description="The publications file: a path or https address.")
+    hierarchy: Location | None = Field(default=None, description="The hierarchy file: a path or https address.")
+    watch: Text | None = Field(
+        default=None, description="A folder or an object store's address whose newest files are imported."
+    )
+    columns: Mapping[Text, Role] = Field(
+        default={}, description="Header to role, for headers of the publications file that are not understood alone."
+    )
+    aliases: Mapping[Text, Text] = Field(
+        default={}, description="A department's new name to the name that it had before, so that it keeps its place."
+    )
+
+    _https = field_validator("publications", "hierarchy")(_only_https)
+
+    @field_validator("watch")
+    @classmethod
+    def _alone(cls, watch: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("publications") or info.data.get("hierarchy"):
+            raise ValueError("stands beside `publications` or `hierarchy`: keep one of the two ways")
+        return watch
+
+
+class OaiPmhSource(BaseSource):
+    """A repository that answers OAI-PMH."""
+
+    kind: Literal["oai_pmh"] = Field(description="The kind of system.")
+    platform: Platform = Field(description="The repository's software.")
+    url: Address = Field(description="The OAI-PMH base URL, without ?verb=….")
+    metadata_prefix: Text = Field(
+        default_factory=lambda data: PREFIXES.get(data.get("platform", ""), "oai_dc"),
+        description="The format to ask for. Default: swepub_mods for diva, oai_datacite for haplo, else oai_dc.",
+    )
+    sets: Sets = Field(default=Sets(), description="Which sets' records are taken.")
+    authors: Literal["with_id", "all"] = Field(
+        default="with_id", description="Which creators are the institution's authors: those with an id, or all."
+    )
+    editors: bool = Field(default=False, description="Haplo: editors count as authors.")
+    identifiers_in_relation: bool = Field(
+        default=False, description="DSpace, generic: identifiers in dc:relation are the output's own."
+    )
+    division_view: Text = Field(default="divisions", description="EPrints: id of the view that lists the departments.")
+    hierarchy_url: Address | None = Field(
+        default=None, description="DSpace: address of the communities, where it is not the usual one."
+    )
+    remappings: Location | None = Field(
+        default=None, description="DiVA: file of departments whose papers go elsewhere.", json_schema_extra=BY_CONTENT
+    )
+    translations: Location | None = Field(
+        default=None, description="DiVA: file of translated department names.", json_schema_extra=BY_CONTENT
+    )
+    renaming: Location | None = Field(
+        default=None, description="DiVA: file of changed department names.", json_schema_extra=BY_CONTENT
+    )
+    translations_and_renaming: Location | None = Field(
+        default=None, description="DiVA: both of these in one file.", json_schema_extra=BY_CONTENT
+    )
+    new_name_column: Text | None = Field(
+        default=None, description="DiVA: header of the new names in these files, where it cannot be guessed."
+    )
+    sweep_every: Duration = Field(
+        default=timedelta(days=7),
+        description="How often all identifiers are compared, where the repository does not report deletions.",
+        json_schema_extra=OPERATIONAL,
+    )
+
+    _https = field_validator(
+        "url", "hierarchy_url", "remappings", "translations", "renaming", "translations_and_renaming"
+    )(_only_https)
+
+    @field_validator("url")
+    @classmethod
+    def _base(cls, url: str) -> str:
+        if "verb" in parse_qs(urlsplit(url).query):
+            raise ValueError("is a request; allowed: the base URL, without ?verb=…")
+        return url
+
+    @field_validator(
+        "editors", "identifiers_in_relation", "division_view", "hierarchy_url", "remappings", "translations",
+        "renaming", "translations_and_renaming", "new_name_column",
+    )  # fmt: skip
+    @classmethod
+    def _of_platform(cls, value: object, info: ValidationInfo) -> object:
+        platforms = KEYS_OF_PLATFORMS[str(info.field_name)]
+        if "platform" in info.data and info.data["platform"] not in platforms:
+            raise ValueError(f"means nothing for {info.data['platform']}; allowed for: {', '.join(platforms)}")
+        return value
+
+    @field_validator("translations_and_renaming")
+    @classmethod
+    def _one_file(cls, file: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("translations") or info.data.get("renaming"):
+            raise ValueError("stands beside `translations` or `renaming`: put both into this one file")
+        return file
+
+
+KEYS_OF_PLATFORMS: dict[str, tuple[Platform, ...]] = {
+    "editors": ("haplo",),
+    "identifiers_in_relation": ("dspace6", "dspace7", "generic"),
+    "division_view": ("eprints",),
+    "hierarchy_url": ("dspace6", "dspace7"),
+    "remappings": ("diva",),
+    "translations": ("diva",),
+    "renaming": ("diva",),
+    "translations_and_renaming": ("diva",),
+    "new_name_column": ("diva",),
+}
+
+
+class ElementsSource(BaseSource):
+    """Symplectic Elements."""
+
+    kind: Literal["symplectic_elements"] = Field(description="The kind of system.")
+    connection: ConnectionId = Field(description="The Airflow connection: base URL, login, password.")
+    api_version: ElementsVersion | None = Field(
+        default=None, description="The endpoint's compatibility version. Left out: found by asking."
+    )
+    groups: Groups = Field(default=Groups(), description="Which groups are departments.")
+    editors: bool = Field(default=False, description="Editorships count as authorships.")
+    sweep_every: Duration = Field(
+        default=timedelta(days=30),
+        description="How often all ids are compared: what turned private is never reported as deleted.",
+        json_schema_extra=OPERATIONAL,
+    )
+    politeness: ElementsPoliteness = Field(
+        default=ElementsPoliteness(), description="How gently the source is asked.", json_schema_extra=OPERATIONAL
+    )
+
+
+class PureSource(BaseSource):
+    """Elsevier Pure, its old web service or its new API."""
+
+    kind: Literal["pure"] = Field(description="The kind of system.")
+    connection: ConnectionId = Field(description="The Airflow connection: base URL, API key as password.")
+    api_version: PureVersion | None = Field(
+        default=None, description="Version of the old web service, or new. Left out: found by asking."
+    )
+    affiliated_only: bool = Field(
+        default=False, description="Only outputs that name an organisational unit of the institution."
+    )
+    strict_workflow: bool = Field(default=False, description="Only outputs that are validated or approved.")
+    changes_connection: ConnectionId | None = Field(
+        default=None, description="The old web service's connection, where the new API gives the contents."
+    )
+    page_size: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Records per page. Left out: 100 from the old web service, 1000 from the new API.",
+        json_schema_extra=OPERATIONAL,
+    )
+    sweep_every: Duration = Field(
+        default=timedelta(days=7),
+        description="How often all ids are compared: most deletions are never reported.",
+        json_schema_extra=OPERATIONAL,
+    )
+
+    @field_validator("changes_connection")
+    @classmethod
+    def _for_new(cls, connection: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("api_version") not in {None, "new"}:
+            raise ValueError("means nothing here: the old web service reports its changes itself")
+        return connection
+
+
+AnySource = Annotated[
+    SpreadsheetSource | OaiPmhSource | ElementsSource | PureSource, Field(discriminator="kind")
+]
+
+
+class Privacy(Settings):
+    """What may be shown, where the source knows privacy. What is private never passes."""
+
+    level: Literal["public", "public_and_internal"] = Field(default="public", description="The levels that pass.")
+    user_status: Literal["all", "current"] = Field(default="all", description="Which users are authors, by status.")
+    profile_types: Literal["all", "academic_or_student", "academic"] = Field(
+        default="all", description="Which users are authors, by profile type."
+    )
+
+
+class Departments(Settings):
+    """Where the departments come from. In a file: source, none, or a mapping of the other keys."""
+
+    mode: Literal["source", "none", "file"] = Field(default="source", description="Follows from the other keys.")
+    file: Location | None = Field(
+        default=None, description="departments.csv or .json: a path or https address.", json_schema_extra=BY_CONTENT
+    )
+    sets: Sets = Field(default=Sets(), description="OAI-PMH: which sets are departments.")
+    collections: bool = Field(default=True, description="DSpace: collections are departments too.")
+
+
+class Limits(Settings):
+    """When an import stops rather than publish."""
+
+    max_removed_share: Share = Field(
+        default=0.2, description="Removing a larger share waits for approval; not looked at below 50 published outputs."
+    )
+    max_rejected_share: Share = Field(
+        default=0.05, description="Rejecting a larger share fails the import; records without identifier do not count."
+    )
+
+
+class Attention(Settings):
+    """Where the attention comes from."""
+
+    provider: Literal["details_page", "file", "none"] | None = Field(
+        default=None, description="Left out: details_page where the connection `attention` is defined, else none."
+    )
+    file: Location | None = Field(default=None, description="With provider file: JSON Lines of records.")
+
+    @field_validator("file")
+    @classmethod
+    def _of_provider(cls, file: str | None, info: ValidationInfo) -> str | None:
+        if "provider" in info.data and info.data["provider"] != "file":
+            raise ValueError("means nothing without `provider: file`")
+        return file
+
+
+def _departments(value: object) -> object:
+    if isinstance(value, str):
+        if value not in {"source", "none"}:
+            raise ValueError(f"`{value}` is not known; allowed: source, none, {{file: …}}, {{sets: …}}, {{collections: false}}")
+        return {"mode": value}
+    if isinstance(value, dict) and "mode" not in value:
+        return {**value, "mode": "file" if "file" in value else "source"}
+    return value
+
+
+class Institution(Settings):
+    """One institution: what is read from where, what of it is shown, and who is told."""
+
+    name: Name = Field(description="The institution's name, as people read it.", json_schema_extra=OPERATIONAL)
+    slug: Slug = Field(
+        description="The short name that DAG, tables and addresses carry. Default: the file's name.",
+        json_schema_extra=OPERATIONAL,
+    )
+    schedule: Schedule = Field(
+        default="weekly",
+        description="hourly, daily, weekly, monthly, five cron fields, or none (by hand alone).",
+        json_schema_extra=OPERATIONAL,
+    )
+    timezone: Timezone = Field(default="UTC", description="The schedule's time zone.", json_schema_extra=OPERATIONAL)
+    source: AnySource = Field(description="The system that holds the outputs.")
+    privacy: Privacy = Field(default=Privacy(), description="What may be shown, where the source knows privacy.")
+    orphans: Literal["keep", "remove_authorless", "remove_authorless_and_privacy"] = Field(
+        default="keep", description="What happens to outputs without authors."
+    )
+    departments: Annotated[Departments, BeforeValidator(_departments)] = Field(
+        default=Departments(),
+        description="source, none, or a mapping: {file: departments.csv}, {sets: {include: [], exclude: []}}, …",
+    )
+    uri_domains: tuple[Domain, ...] = Field(
+        default=(), description="Domains, subdomains included, whose addresses count as identifiers."
+    )
+    notify: tuple[Mail, ...] = Field(
+        default=(), description="Who is told of completed imports.", json_schema_extra=OPERATIONAL
+    )
+    limits: Limits = Field(
+        default=Limits(), description="When an import stops rather than publish.", json_schema_extra=OPERATIONAL
+    )
+    expected_every: Duration | None = Field(
+        default=None,
+        description="An import later than this alerts the operators. Left out: the schedule's own interval.",
+        json_schema_extra=OPERATIONAL,
+    )
+    retention: Duration = Field(
+        default=timedelta(days=365),
+        description="How long history is kept; a rollback reaches no further.",
+        json_schema_extra=OPERATIONAL,
+    )
+    attention: Attention = Field(
+        default=Attention(), description="Where the attention comes from.", json_schema_extra=OPERATIONAL
+    )
+    landing_pages: bool = Field(
+        default=False,
+        description="Check the landing pages of outputs that have only a Handle or URI.",
+        json_schema_extra=OPERATIONAL,
+    )
+
+    _path: Path = PrivateAttr(default=Path("institution.yaml"))
+
+    @property
+    def path(self) -> Path:
+        """The YAML file."""
+        return self._path
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the YAML file, to which the paths in it are relative."""
+        return self._path.parent
+
+    @property
+    def cron(self) -> str | None:
+        """The schedule as five cron fields; None where imports are started by hand alone."""
+        return None if self.schedule == "none" else SCHEDULES.get(self.schedule, self.schedule)
+
+    def locate(self, location: str) -> Path | str:
+        """A path or address of the file as what can be opened: a path, or the address as it stands."""
+        return location if "://" in location else self.folder / location
+
+    def fingerprint(self, rules_version: str) -> str:
+        """SHA-256, in hex, of all that decides what is published from the same source.
+
+        ``rules_version`` names the version of mappings, SQL, expectations and identifier rules. Local mapping files
+        count by content, remote ones by address. Raises ``ConfigError`` where such a file cannot be read.
+        """
+        published = {"rules": rules_version, "institution": self._published(self)}
+        text = json.dumps(published, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _published(self, value: object, counts: object = True) -> object:
+        """What of a value counts towards the fingerprint, as JSON that is the same for the same meaning."""
+        if isinstance(value, Settings):
+            marks = {name: _mark(type(value), name) for name in type(value).model_fields}
+            return {name: self._published(getattr(value, name), mark) for name, mark in marks.items() if mark}
+        if isinstance(value, Mapping):
+            return dict(value)
+        if isinstance(value, tuple):
+            return sorted(set(value))  # every list of a file is a set in meaning
+        if counts == "content" and isinstance(value, str) and isinstance(place := self.locate(value), Path):
+            return self._digest(place)
+        return value
+
+    def _digest(self, file: Path) -> str:
+        try:
+            return hashlib.sha256(file.read_bytes()).hexdigest()
+        except OSError as error:
+            raise ConfigError(Problem(self.path, 1, "", f"{file} cannot be read: {error.strerror}")) from None
+
+
+def _mark(model: type[BaseModel], name: str) -> object:
+    """False where a field is operational, "content" where its file's content counts, else True."""
+    extra = model.model_fields[name].json_schema_extra
+    return extra.get("fingerprint", True) if isinstance(extra, dict) else True
+
+
+def load(path: Path) -> Institution:
+    """The institution that a file describes. Raises ``ConfigError`` with every problem of the file at once."""
+    path = path.absolute()
+    document = config_file.read(path)
+    data = {"slug": path.stem, **document.data}
+    try:
+        institution = Institution.model_validate(data)
+    except ValidationError as error:
+        for problem in error.errors(include_url=False):
+            _tell(document, problem)
+        raise ConfigError(*document.problems.values()) from None
+    institution._path = path  # noqa: SLF001
+    _blame_files(document, institution)
+    if path.parent == INSTITUTIONS and institution.slug != path.stem:
+        line = document.line(("slug",))
+        document.blame(("slug",), line, f"`{institution.slug}` is not the file's name; allowed here: {path.stem}")
+    if document.problems:
+        raise ConfigError(*document.problems.values())
+    return institution
+
+
+def files(folder: Path = INSTITUTIONS) -> list[Path]:
+    """The institutions' files of a folder, by name."""
+    return sorted(folder.glob("*.yaml"))
+
+
+def find(slug_or_file: str, folder: Path = INSTITUTIONS) -> Path:
+    """The file that a person means by a slug or by a path. Raises ``ConfigError`` where there is none."""
+    file = folder / f"{slug_or_file}.yaml"
+    if re.fullmatch(r"[a-z][a-z0-9_]*", slug_or_file):
+        if file.is_file():
+            return file
+    elif Path(slug_or_file).is_file():
+        return Path(slug_or_file)
+    slugs = [known.stem for known in files(folder)]
+    hint = _did_you_mean(slug_or_file, slugs)
+    message = f"there is neither an institution nor a file `{slug_or_file}`{hint}; institutions: {', '.join(slugs) or 'none'}"
+    raise ConfigError(Problem(file, 1, "", message))
+
+
+def _blame_files(document: Document, institution: Institution) -> None:
+    """Mapping files stand beside the YAML: one that is missing is a mistake in the YAML."""
+    for key, location in _content_files(institution, ()):
+        place = institution.locate(location)
+        if isinstance(place, Path) and not place.is_file():
+            document.blame(key, document.line(key), f"there is no file {place}")
+
+
+def _content_files(settings: Settings, above: Key) -> Iterator[tuple[Key, str]]:
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, Settings):
+            yield from _content_files(value, (*above, name))
+        elif isinstance(value, str) and _mark(type(settings), name) == "content":
+            yield (*above, name), value
+
+
+def _did_you_mean(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean `{close[0]}`?" if close else ""
+
+
+def _tell(document: Document, error: Mapping[str, Any]) -> None:
+    """Puts one of pydantic's errors into the words of a person who edits the file."""
+    key: Key = tuple(error["loc"])
+    kinds = SOURCES
+    if key[:1] == ("source",) and len(key) > 1 and key[1] in kinds:
+        key = (key[0], *key[2:])
+    document.blame(key, document.line(key), str(error["msg"]))
+
+
+SOURCES: dict[str, type[BaseSource]] = {
+    "spreadsheet": SpreadsheetSource,
+    "oai_pmh": OaiPmhSource,
+    "symplectic_elements": ElementsSource,
+    "pure": PureSource,
+}
