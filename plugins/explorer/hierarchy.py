@@ -25,6 +25,7 @@ MOST_PROBLEMS = 200
 _HIERARCHY_HEADER = re.compile(r"toplevel|level\d+|organi[sz]ation|institution")
 _DEPARTMENTS_HEADER = {"name": "name", "id": "id", "parentid": "parent_id", "parent": "parent_id"}
 _ID = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
+_NO_ALIASES: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +87,18 @@ def normalised(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", clean(name)).casefold().split())
 
 
-def read_groups(content: Content) -> Hierarchy:
-    """The departments of a file of any of the three shapes. Raises ``TableRefused`` where it is no such file."""
+def read_groups(content: Content, aliases: Mapping[str, str] = _NO_ALIASES) -> Hierarchy:
+    """The departments of a file of any of the three shapes. Raises ``TableRefused`` where it is no such file.
+
+    ``aliases`` (new name to former name) lets a renamed group of a hierarchy keep its key, which is its name.
+    """
     if _begins_like_json(content):
         return _from_json(content)
     table = open_table(content, known=_is_known, max_bytes=MAX_BYTES)
     names = [_DEPARTMENTS_HEADER.get(_plain(name)) for name in table.header]
     if "id" in names and "name" in names:
         return _from_departments(table, names)
-    return _from_levels(table)
+    return _from_levels(table, {normalised(new): normalised(old) for new, old in aliases.items()})
 
 
 def _plain(header: str) -> str:
@@ -116,7 +120,7 @@ class _Group:
     column: str
 
 
-def _from_levels(table: Table) -> Hierarchy:
+def _from_levels(table: Table, aliases: Mapping[str, str]) -> Hierarchy:
     rows = list(table.rows())
     header = table.header
     if not table.known and rows and _is_data(header, rows):
@@ -143,15 +147,16 @@ def _from_levels(table: Table) -> Hierarchy:
             continue
         problems.extend(_add_path(groups, row.number, levels, titles[1:]))
     problems.extend(_repeats(groups))
+    problems.extend(_still_there(groups, aliases))
     if not groups and not problems:
         raise TableRefused("The hierarchy names the organisation and no group; add a column for each level of groups.")
     if problems:
         return Hierarchy((), tuple(problems[:MOST_PROBLEMS]), organisation, table.notes)
     departments = tuple(
         Department(
-            key=_name_key(path[-1]),
+            key=_name_key(path[-1], aliases),
             name=group.name,
-            parents=(_name_key(path[-2]),) if len(path) > 1 else (),
+            parents=(_name_key(path[-2], aliases),) if len(path) > 1 else (),
             place=f"row {group.row}",
         )
         for path, group in groups.items()
@@ -159,8 +164,21 @@ def _from_levels(table: Table) -> Hierarchy:
     return Hierarchy(departments, (), organisation, table.notes)
 
 
-def _name_key(name: str) -> str:
-    return f"name:{name}"
+def _name_key(name: str, aliases: Mapping[str, str]) -> str:
+    return f"name:{aliases.get(name, name)}"
+
+
+def _still_there(groups: Mapping[tuple[str, ...], _Group], aliases: Mapping[str, str]) -> Iterable[Problem]:
+    """A problem for every group that stands there beside the one that is said to be its new name."""
+    names = {path[-1] for path in groups}
+    former = {old: new for new, old in aliases.items() if new in names and new != old}
+    for path, group in groups.items():
+        if path[-1] in former:
+            message = (
+                f"“{group.name}” is said to be called “{former[path[-1]]}” now, but both stand in the file; take the "
+                "alias out of the institution's file, or one of the names out of this one."
+            )
+            yield Problem(f"row {group.row}", group.column, message)
 
 
 def _is_data(header: Sequence[str], rows: Sequence[Row]) -> bool:

@@ -340,7 +340,7 @@ def _survey(content: Content) -> tuple[list[bytes], int, int, bool]:
 def _words(phrases: Sequence[bytes], encoding: Encoding) -> tuple[str, ...]:
     """Up to five different pieces of text as decoded, for a person to look at; never a mail address."""
     texts = (clean(phrase.decode(encoding, _ODD_BYTES if encoding == "utf-8" else "replace")) for phrase in phrases)
-    return tuple(itertools.islice(dict.fromkeys(text[:80] for text in texts if text and "@" not in text), 5))
+    return tuple(itertools.islice(dict.fromkeys(text[:80] for text in texts if not text.isascii() and "@" not in text), 5))
 
 
 def _quoted(words: Sequence[str]) -> str:
