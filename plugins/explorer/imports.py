@@ -69,6 +69,7 @@ class Import:
     base_version: int
     fingerprint: str
     plan: Mapping[str, str]
+    published: bool
 
     @property
     def schema(self) -> str:
@@ -84,8 +85,8 @@ class Import:
 def get(connection: Connection, import_id: int) -> Import:
     """The import of that number."""
     row = connection.execute(
-        "select id, institution, run_key, mode, reason, dry_run, status, base_version, fingerprint, plan"
-        " from ops.import where id = %s",
+        "select id, institution, run_key, mode, reason, dry_run, status, base_version, fingerprint, plan,"
+        " published_at is not null from ops.import where id = %s",
         (import_id,),
     ).fetchone()
     if row is None:
@@ -293,7 +294,7 @@ def revive(connection: Connection, import_: Import) -> None:
     """A failed import one of whose tasks is run again is running again, if nobody else is and nothing has moved."""
     if import_.status == "running":
         return
-    if import_.status != "failed":
+    if import_.status != "failed" or import_.published:
         message = f"import {import_.id} has ended ({import_.status}); there is nothing left to do"
         raise FinishedError("finished", message)
     if not _has_staging(connection, import_.id):
@@ -420,6 +421,29 @@ def _end(connection: Connection, import_id: int, status: str, code: str, message
         " error = coalesce(error, case when %s then %s::jsonb end) where id = %s and finished_at is null",
         (status, status == "failed", json.dumps({"task": "", "code": code, "message": message}), import_id),
     )
+
+
+def rest(connection: Connection, import_id: int, *, until: timedelta) -> None:
+    """An import waits for a person's answer; without one it ends at the deadline."""
+    connection.execute(
+        "update ops.import set status = 'awaiting_approval', lease_until = now() + %s,"
+        " staging_until = greatest(staging_until, now() + %s + interval '1 day') where id = %s and status = 'running'",
+        (until, until, import_id),
+    )
+
+
+def answer(connection: Connection, import_id: int, *, approved: bool, by: str) -> None:
+    """A person's answer to an import that waits. Raises ``FinishedError`` where it no longer does."""
+    status = "running" if approved else "declined"
+    answered = connection.execute(
+        "update ops.import set status = %s, approved_by = %s, finished_at = case when %s then null else now() end,"
+        " lease_until = now() + %s, holder = %s where id = %s and status = 'awaiting_approval'",
+        (status, by, approved, WORKING, Jsonb(holder()), import_id),
+    ).rowcount
+    connection.commit()
+    if not answered:
+        message = f"import {import_id} does not wait for approval (any more): it is {get(connection, import_id).status}"
+        raise FinishedError("not_waiting", message)
 
 
 def end(connection: Connection, import_id: int, status: str, *, code: str = "", message: str = "") -> None:

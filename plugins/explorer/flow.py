@@ -1,0 +1,419 @@
+"""The steps of an import, each of which does one thing and leaves all it knows in Postgres.
+
+The scheduler runs them as tasks, ``bin/explorer`` one after the other in one process; both call the functions of this
+module. Between two steps nothing travels but the number of the import.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from explorer import config, connections, database, imports, local, orphans, privacy, staging, warehouse
+from explorer.config import Institution
+from explorer.database import Connection
+from explorer.imports import FinishedError, HaltedError, Import, Request, Subject
+from explorer.sources import Source, SourceError
+from explorer.staging import Progress
+
+log = logging.getLogger(__name__)
+
+SOURCES = {"spreadsheet": "explorer.sources.spreadsheet", "oai_pmh": "explorer.sources.oai_pmh"}
+RULES = ("include/sql", "include/mappings", "include/expectations", "plugins/explorer/sources")
+RULE_FILES = ("plugins/explorer/identifiers.py", "plugins/explorer/tables.py", "plugins/explorer/hierarchy.py")
+APPROVAL_WITHIN = timedelta(days=3)
+PROGRESS_SECONDS = 10.0
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """An institution with the warehouse that it is imported into."""
+
+    institution: Institution
+    dsn: str
+
+    def source(self) -> Source:
+        """Its source. Raises ``SourceError`` where this kind is not there, ``ConnectionMissing`` where a secret is not."""
+        settings = self.institution.source
+        if settings.kind not in SOURCES:
+            message = f"source kind {settings.kind} is not built yet; there are: {', '.join(SOURCES)}"
+            raise SourceError("unknown_kind", message)
+        name = getattr(settings, "connection", None)
+        connection = connections.get(name) if name else None
+        with database.connect(self.dsn) as warehouse_connection:
+            key = warehouse_connection.execute("select value from ops.secret where name = 'author_hash'").fetchall()[0][0]
+        made: Source = importlib.import_module(SOURCES[settings.kind]).source(
+            self.institution, connection, hash_key=bytes(key)  # type: ignore[arg-type]
+        )
+        return made
+
+
+def site(path: Path | str) -> Site:
+    """Reads an institution's YAML and finds the warehouse, whose schema is brought up to date."""
+    institution = config.load(Path(path))
+    dsn = local.warehouse_dsn()
+    _migrate(dsn)
+    return Site(institution, dsn)
+
+
+@cache
+def _migrate(dsn: str) -> None:
+    with database.connect(dsn) as connection:
+        applied = database.migrate(connection)
+    if applied:
+        log.info("the warehouse's schema is up to date: applied %s", ", ".join(applied))
+
+
+@cache
+def rules_version() -> str:
+    """A digest of everything that decides what a record becomes: a mended rule must read everything again."""
+    digest = hashlib.sha256()
+    root = local.root()
+    files = [f for folder in RULES for f in (root / folder).rglob("*") if f.suffix in {".sql", ".yaml", ".json", ".py"}]
+    for file in sorted([*files, *(root / name for name in RULE_FILES)]):
+        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def open_import(place: Site, request: Request) -> int:
+    """Takes the institution for one import and says whether it is full or incremental, and why.
+
+    Raises ``imports.BusyError`` where another import is at work, which is no failure.
+    """
+    institution = place.institution
+    source = place.source()
+    with database.connect(place.dsn, application="explorer open_import") as connection:
+        imports.drop_expired_staging(connection)
+        subject = Subject(
+            slug=institution.slug,
+            name=institution.name,
+            source=_kind_in_words(institution),
+            fingerprint=institution.fingerprint(rules_version()),
+            says_changes=source.abilities.says_changes,
+            overlap=getattr(source, "overlap", timedelta(minutes=10)),
+        )
+        import_ = imports.open_import(connection, subject, request)
+    log.info("%s: import %d, %s: %s", institution.name, import_.id, import_.mode, import_.reason)
+    return import_.id
+
+
+def _kind_in_words(institution: Institution) -> str:
+    platform = getattr(institution.source, "platform", None)
+    return f"{institution.source.kind} ({platform})" if platform else str(institution.source.kind)
+
+
+def plan_parts(place: Site, import_id: int, *, stays: bool = False) -> list[str]:
+    """Asks the source which lists there are to read; returns their names."""
+    with imports.working(place.dsn, import_id, "plan_parts", wants="opened", stays=stays) as (connection, import_):
+        _same_configuration(place, import_)
+        source = place.source()
+        known = [p.part.name for p in staging.progress(connection)]
+        if not known:
+            staging.plan_parts(connection, import_, source.parts(imports_plan(import_)))
+            known = [p.part.name for p in staging.progress(connection)]
+        log.info("%d part(s) to read: %s", len(known), ", ".join(known))
+        return known
+
+
+def imports_plan(import_: Import) -> Any:  # noqa: ANN401
+    """What an import asks of its source."""
+    from explorer.sources import Plan  # noqa: PLC0415
+
+    return Plan(import_.mode, import_.plan)
+
+
+def _same_configuration(place: Site, import_: Import) -> None:
+    if place.institution.fingerprint(rules_version()) != import_.fingerprint:
+        message = f"the configuration changed while import {import_.id} was under way; start a new run"
+        raise HaltedError("configuration_changed", message)
+
+
+def read_part(place: Site, import_id: int, part: str, report: Report | None = None, *, stays: bool = False) -> int:
+    """Streams one list of the source into staging, from behind its last committed page; returns its records."""
+    with (
+        imports.working(place.dsn, import_id, f"read {part}", wants="opened", stays=stays) as (connection, import_),
+        _pace(part) as pace,
+    ):
+        _same_configuration(place, import_)
+
+        def heard(state: Progress) -> None:
+            pace(state)
+            if report is not None:
+                report(state)
+
+        return staging.read_part(connection, import_, place.source(), part, heard).records
+
+
+@contextmanager
+def _pace(part: str) -> Iterator[Report]:
+    """Logs how far a part has come, at least every ten seconds, also while the source keeps silent."""
+    started = time.monotonic()
+    latest: list[Progress] = []
+    first: list[int] = []
+    done = threading.Event()
+
+    def say() -> None:
+        seconds = max(0.001, time.monotonic() - started)
+        if not latest:
+            log.info("%s: waiting for the first page since %.0f s", part, seconds)
+            return
+        state = latest[-1]
+        of = f" of {state.expected}" if state.expected is not None else ""
+        rate = (state.records - first[0]) / seconds
+        log.info("%s: %d%s records on %d pages, %.0f records per second", part, state.records, of, state.page, rate)
+
+    def tick() -> None:
+        while not done.wait(PROGRESS_SECONDS):
+            say()
+
+    def heard(state: Progress) -> None:
+        if not first:
+            first.append(0 if state.page <= 1 else state.records)
+        latest[:] = [state]
+
+    thread = threading.Thread(target=tick, name=f"pace-{part}", daemon=True)
+    thread.start()
+    try:
+        yield heard
+    finally:
+        done.set()
+        thread.join(timeout=5)
+        say()
+
+
+def settle(place: Site, import_id: int, *, stays: bool = False) -> None:
+    """Ends extraction: which of several copies of a record counts, what the source deleted, what could not be read."""
+    with imports.working(place.dsn, import_id, "settle", wants="opened", stays=stays) as (connection, import_):
+        unread = [p.part.name for p in staging.progress(connection) if not p.done]
+        if unread:
+            message = f"not read to the end: {', '.join(unread)}; clear these tasks of `read_part`"
+            raise HaltedError("not_read", message)
+        counts = staging.settle(connection, import_)
+        log.info(
+            "staged %s; %d copies, %d deleted, %d unreadable", staging.counts(connection), counts["duplicates"],
+            counts["deleted"], counts["refused"],
+        )  # fmt: skip
+        repairs = connection.execute(
+            "select key, sum(value::bigint) from part, jsonb_each_text(repairs) group by key order by key"
+        ).fetchall()
+        if repairs:
+            log.info("mended to be read: %s", ", ".join(f"{kind} {number}" for kind, number in repairs))
+        for part, sentence in staging.losses(connection):
+            log.warning("%s is incomplete: %s", part, sentence)
+
+
+def validate(place: Site, import_id: int, *, stays: bool = False) -> None:
+    """Great Expectations over staging; a bad record is rejected with its reason, too many of them fail the import."""
+    from explorer import validation  # noqa: PLC0415 - Great Expectations costs seconds to import
+
+    with imports.working(place.dsn, import_id, "validate", wants="extracted", stays=stays) as (connection, import_):
+        abilities = place.source().abilities
+        staging.start_validation(connection, import_)
+        connection.commit()
+        result = validation.validate(
+            connection,
+            sqlalchemy_url=connections.sqlalchemy_url(place.dsn),
+            schema=import_.schema,
+            suites=suites(lists_authors=abilities.lists_authors),
+            staged=staging.staged(connection),
+            report=report_folder(import_),
+        )
+        log.info("\n%s", result.as_table())
+        log.info("the report of Great Expectations: %s", report_folder(import_) / "index.html")
+        if result.table_failures:
+            raise HaltedError("not_trustworthy", "; ".join(result.table_failures))
+        counts = staging.finish_validation(connection, joins_records=abilities.joins_records)
+        rejected = staging.counts(connection, "rejected")
+        log.info("rejected %s; excluded %d outputs", rejected, counts["excluded"])
+        warehouse.report_records(connection, import_, place.institution, abilities)
+        connection.commit()
+        _not_too_many(connection, place.institution)
+
+
+def suites(*, lists_authors: bool) -> tuple[str, ...]:
+    """The suites of expectations that apply, in order."""
+    return ("outputs", "identifiers", "contributions", "departments", *(("authors",) if lists_authors else ()))
+
+
+def report_folder(import_: Import) -> Path:
+    """Where the HTML report of an import's validation lies."""
+    return local.folder() / "validation" / import_.institution / str(import_.id)
+
+
+def _not_too_many(connection: Connection, institution: Institution) -> None:
+    """Fails the import where the share of rejected outputs is over the limit."""
+    row = connection.execute(
+        "select count(*) filter (where v.verdict = 'rejected'),"
+        " count(*) filter (where v.verdict is null or v.verdict = 'rejected')"
+        " from output o left join verdict v on v.entity = 'output' and v.record = o.record"
+    ).fetchall()[0]
+    rejected, looked_at = int(str(row[0])), int(str(row[1]))
+    limit = institution.limits.max_rejected_share
+    if looked_at and rejected / looked_at > limit:
+        message = (
+            f"{rejected} of {looked_at} records ({rejected / looked_at:.1%}) are rejected, more than the limit of {limit:.1%}"
+            f" (limits.max_rejected_share), so nothing was published; `bin/explorer rejects {institution.slug}` lists them"
+        )
+        raise HaltedError("too_many_rejected", message)
+
+
+def privacy_filter(place: Site, import_id: int, *, stays: bool = False) -> None:
+    """Drops what the institution does not share, and counts by rule what was dropped; never the thing."""
+    with imports.working(place.dsn, import_id, "privacy_filter", wants="validated", stays=stays) as (connection, import_):
+        counts = privacy.filter_records(connection, import_, place.institution, place.source().abilities)
+        log.info("dropped %(dropped)d records by privacy; %(credits)d authorships pass", counts)
+
+
+def clean_up_orphans(place: Site, import_id: int, *, stays: bool = False) -> None:
+    """Removes outputs without authors, as the institution chose."""
+    policy = place.institution.orphans
+    with imports.working(place.dsn, import_id, "clean_up_orphans", wants="filtered", stays=stays) as (connection, import_):
+        counts = orphans.clean_up(connection, import_, policy)
+        log.info("policy %s: %d records orphaned", policy, counts["orphaned"])
+
+
+def review(place: Site, import_id: int, *, approved: bool = False, stays: bool = False) -> str:
+    """Works out the difference with what is published, before anything changes.
+
+    Returns the status that follows: running, awaiting_approval (too much would be removed) or dry_run.
+    """
+    institution = place.institution
+    with imports.working(place.dsn, import_id, "review", wants="cleaned", stays=stays) as (connection, import_):
+        result = warehouse.review(connection, import_, institution, place.source().abilities)
+        for entity in ("outputs", "authors", "departments"):
+            n = result.tally[entity]
+            log.info(
+                "%s: %d added, %d updated, %d unchanged, %d removed, %d untouched; %d published", entity, n["added"],
+                n["updated"], n["unchanged"], n["removed"], n["untouched"], n["published"],
+            )  # fmt: skip
+        connection.commit()
+        if import_.dry_run:
+            imports.end(connection, import_id, "dry_run")
+            log.info("a dry run: nothing was changed")
+            return "dry_run"
+        sentences = result.needs_approval(institution.limits.max_removed_share)
+        if sentences and not approved:
+            imports.rest(connection, import_id, until=APPROVAL_WITHIN)
+            connection.commit()
+            log.warning("waits for approval: %s", "; ".join(sentences))
+            return "awaiting_approval"
+        return "running"
+
+
+def load(place: Site, import_id: int, *, stays: bool = False) -> None:
+    """Publishes: one transaction that applies the difference and writes history, watermark and tally."""
+    with imports.working(place.dsn, import_id, "load", wants="reviewed", stays=stays) as (connection, import_):
+        tally = warehouse.load(connection, import_)
+        log.info("published: %d outputs, %d authors, %d departments", *(
+            tally[entity]["published"] for entity in ("outputs", "authors", "departments")))  # fmt: skip
+
+
+@contextmanager
+def _after_load(place: Site, import_id: int, task: str) -> Iterator[tuple[Connection, Import]]:
+    """A step on an import that is published."""
+    started = time.monotonic()
+    with database.connect(place.dsn, application=f"explorer {task} {import_id}") as connection:
+        import_ = imports.get(connection, import_id)
+        if not import_.published:
+            message = f"import {import_id} was not published ({import_.status}); there is nothing to do"
+            raise FinishedError("not_published", message)
+        yield connection, import_
+        connection.execute(
+            "update ops.import set seconds = seconds || %s where id = %s",
+            (Jsonb({task: round(time.monotonic() - started, 2)}), import_id),
+        )
+        connection.commit()
+
+
+def link_attention(place: Site, import_id: int) -> str:
+    """Asks for the attention of outputs and links them by identifier; without a provider it says so."""
+    with _after_load(place, import_id, "link_attention") as (connection, _):
+        sentence = "attention not configured"
+        connection.execute(
+            "update ops.import set attention = %s where id = %s", (Jsonb({"state": sentence}), import_id)
+        )
+        log.info("%s", sentence)
+        return sentence
+
+
+def notify(place: Site, import_id: int) -> None:
+    """The mail to the institution; an import that lost a part of the source alarms the operators instead, and fails."""
+    from explorer import notices  # noqa: PLC0415 - asks Airflow for the mail connection
+
+    with _after_load(place, import_id, "notify") as (connection, import_):
+        if import_.status == "failed":
+            error = connection.execute("select error ->> 'message' from ops.import where id = %s", (import_id,)).fetchone()
+            sentence = str(error[0]) if error else ""
+            raise HaltedError("incomplete", f"what was read is published, but the source was not read whole: {sentence}")
+        outcome = notices.notify(connection, import_id, place.institution)
+        if outcome.sent:
+            log.info("mailed to %d address(es)", len(outcome.sent))
+        if outcome.skipped:
+            log.info("no mail: %s", outcome.skipped)
+
+
+def close_staging(place: Site, import_id: int) -> str:
+    """Drops the staging of an import that has ended; one that stopped half way is marked failed and keeps it a while.
+
+    Returns the import's status; never changes the outcome of a run.
+    """
+    from explorer import notices  # noqa: PLC0415 - asks Airflow for the mail connection
+
+    with database.connect(place.dsn, application=f"explorer close_staging {import_id}") as connection:
+        import_ = imports.get(connection, import_id)
+        if import_.status == "running":
+            imports.end(connection, import_id, "failed", code="stopped", message="a task failed; its log says why")
+        status = imports.get(connection, import_id).status
+        if status in {"succeeded", "dry_run", "declined"} or import_.published:
+            imports.drop_staging(connection, import_id)
+            connection.commit()
+            log.info("import %d is %s; its staging is dropped", import_id, status)
+        if status == "failed":
+            row = connection.execute("select error from ops.import where id = %s", (import_id,)).fetchall()[0][0]
+            error = row if isinstance(row, dict) else {}
+            log.error("import %d failed in %s: %s", import_id, error.get("task"), error.get("message"))
+            notices.alarm(
+                f"{place.institution.name}: import {import_id} failed",
+                f"{error.get('task') or 'a task'}: {error.get('message')}",
+            )
+        return status
+
+
+def answer(place: Site, import_id: int, *, approved: bool, by: str) -> None:
+    """A person's answer to an import that waits for approval."""
+    with database.connect(place.dsn) as connection:
+        imports.answer(connection, import_id, approved=approved, by=by)
+
+
+def object_of(connection: Connection, import_id: int) -> Mapping[str, Any]:
+    """An import as one JSON object, for programs."""
+    row = connection.execute(
+        "select institution, id, mode, reason, status, tally, attention, seconds, peak_rss_mb, error,"
+        " started_at, finished_at from ops.import where id = %s",
+        (import_id,),
+    ).fetchall()[0]
+    tally: Any = row[5]
+    for entity in ("outputs", "authors", "departments"):
+        if entity in tally:
+            tally[entity] = {k: v for k, v in tally[entity].items() if k not in {"published_before", "kept"}}
+    made: dict[str, Any] = {
+        "institution": row[0], "import_id": row[1], "mode": row[2], "reason": row[3], "status": row[4], "tally": tally,
+        "attention": row[6], "seconds": row[7], "peak_rss_mb": row[8],
+    }  # fmt: skip
+    if row[9] is not None and row[4] in {"failed", "declined"}:
+        made["error"] = row[9]
+    return made

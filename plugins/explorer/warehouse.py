@@ -1,0 +1,297 @@
+"""The warehouse: what should be published, how that differs from what is, and the one transaction that changes it.
+
+The difference is worked out once, in staging, and applied once. Loads, rollbacks and purges all apply a delta: plain
+DELETE, UPDATE and INSERT in an order that the foreign keys allow.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from explorer import database, imports, staging
+from explorer.imports import HaltedError, Import
+from explorer.privacy import LEVELS
+from explorer.sources import Abilities
+
+if TYPE_CHECKING:
+    from explorer.config import Institution
+    from explorer.database import Connection
+
+log = logging.getLogger(__name__)
+
+Tally = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """A table of things that have a key and a fingerprint, and the tables of what hangs on them."""
+
+    entity: str
+    table: str
+    columns: tuple[str, ...]
+    links: tuple[Link, ...]
+    counts_first_import: bool = False
+
+    @property
+    def desired(self) -> str:
+        """Its counterpart in staging."""
+        return f"desired_{'output' if self.entity == 'output' else self.table}"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A table of what hangs on a thing: all its columns, of which the first names the thing."""
+
+    table: str
+    columns: tuple[str, ...]
+
+    @property
+    def desired(self) -> str:
+        """Its counterpart in staging."""
+        return f"desired_{self.table}"
+
+
+# In the order in which they can be added; removing goes the other way.
+THINGS = (
+    Thing("department", "department", ("key", "name", "fingerprint"),
+          (Link("department_parent", ("department_key", "parent_key")),)),
+    Thing("author", "author", ("key", "name", "ids", "fingerprint"),
+          (Link("author_department", ("author_key", "department_key")),)),
+    Thing("output", "research_output", ("key", "title", "type", "year", "venue", "groups", "fingerprint"),
+          (Link("output_identifier", ("output_key", "scheme", "value", "derived")),
+           Link("authorship", ("output_key", "author_key", "position", "name", "ids", "relation")),
+           Link("authorship_department", ("output_key", "author_key", "department_key")),
+           Link("output_department", ("output_key", "department_key"))), counts_first_import=True),
+)  # fmt: skip
+
+DESIRED_TABLES = tuple(t.desired for t in THINGS) + tuple(link.desired for t in THINGS for link in t.links)
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The difference, in numbers; ``share_removed`` by entity, removals by privacy left out."""
+
+    tally: Tally
+    share_removed: Mapping[str, float]
+    removed_by_privacy: int
+
+    def needs_approval(self, limit: float, *, below: int = 50) -> list[str]:
+        """Sentences that say what would be removed beyond the limit; small institutions are not looked at."""
+        sentences = []
+        for entity, share in self.share_removed.items():
+            before = self.tally[entity]["published_before"]
+            if before >= below and share > limit:
+                removed = self.tally[entity]["removed"]
+                sentences.append(f"{removed} of {before} {entity} ({share:.0%}) would be removed; the limit is {limit:.0%}")
+        return sentences
+
+
+def review(connection: Connection, import_: Import, institution: Institution, abilities: Abilities) -> Review:
+    """Works out what should be published and the difference with what is; writes both to staging, nothing elsewhere."""
+    imports.hold_still(connection, import_)
+    connection.execute(
+        "update ops.import set base_version = n.version from ops.institution n where n.slug = institution and id = %s",
+        (import_.id,),
+    )
+    _empty(connection, "scope", "delta", *DESIRED_TABLES)
+    slug = {"institution": institution.slug}
+    losses = list(staging.losses(connection))
+    read_departments, departments_whole = _departments_read(connection)
+    whole = import_.whole and not losses
+
+    database.run(connection, "review/department_parents")
+    database.run(connection, "review/departments")
+    if not departments_whole and (read_departments or not import_.whole):
+        database.run(connection, "review/same_departments", slug)
+    connection.execute("analyze desired_department")
+    database.run(connection, "review/scope_departments", slug)
+    database.run(connection, "review/scope_outputs", {**slug, "whole": whole})
+    if not whole:
+        database.run(connection, "review/scope_reexamined", slug)
+
+    for name in ("identifiers", "authorships", "authorship_departments", "output_departments"):
+        database.run(connection, f"review/{name}")
+    database.run(connection, "review/reexamined_children", slug)
+    database.run(connection, "review/outputs", slug)
+    database.run(connection, "review/scope_authors", {**slug, "whole": whole})
+    if abilities.lists_authors:
+        database.run(connection, "review/listed_authors")
+    else:
+        database.run(connection, "review/credited_authors", slug)
+    database.run(connection, "review/index")
+    database.run(connection, "review/author_fingerprints")
+    for entity in ("departments", "authors", "outputs"):
+        database.run(connection, f"review/delta_{entity}", slug)
+    database.run(connection, "review/delta_rekeyed")
+
+    result = _tally(connection, institution.slug, abilities)
+    connection.execute("update ops.import set tally = %s where id = %s", (Jsonb(result.tally), import_.id))
+    report_records(connection, import_, institution, abilities)
+    imports.reach(connection, "reviewed")
+    return result
+
+
+def _empty(connection: Connection, *tables: str) -> None:
+    for table in tables:
+        connection.execute(sql.SQL("truncate {}").format(sql.Identifier(table)))
+
+
+def _departments_read(connection: Connection) -> tuple[bool, bool]:
+    """Whether any list of departments was read, and whether all of them were read whole."""
+    rows = connection.execute("select incomplete is null from part where scope = 'departments'").fetchall()
+    return bool(rows), bool(rows) and all(row[0] for row in rows)
+
+
+def _one(connection: Connection, name: str, parameters: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401
+    row = database.run(connection, name, parameters).fetchone()
+    assert row is not None
+    return row[0] if len(row) == 1 else row
+
+
+def _tally(connection: Connection, slug: str, abilities: Abilities) -> Review:
+    """The tally of this import. Raises where it does not add up: then nothing is published."""
+    tally: Tally = {
+        "outputs": _one(connection, "review/tally_outputs", {"institution": slug}),
+        "authors": _one(
+            connection, "review/tally_authors", {"institution": slug, "lists_authors": abilities.lists_authors}
+        ),
+        "departments": _one(connection, "review/tally_departments", {"institution": slug}),
+    }
+    removed_because, excluded_because = _one(connection, "review/reasons")
+    by_privacy = dict(
+        connection.execute(
+            "select entity || 's', count(*) from delta where action = 'remove' and reason = 'privacy' group by entity"
+        ).fetchall()
+    )
+    for entity, numbers in tally.items():
+        check_adds_up(entity, numbers)
+    if sum(removed_because.values()) != tally["outputs"]["removed"]:
+        message = f"the reasons of the removals {removed_because} do not add up to {tally['outputs']['removed']}"
+        raise HaltedError("tally", message)
+    shares = {
+        entity: (numbers["removed"] - int(str(by_privacy.get(entity, 0)))) / max(1, numbers["published_before"])
+        for entity, numbers in tally.items()
+    }
+    removed_by_privacy = sum(int(str(n)) for n in by_privacy.values())
+    return Review(
+        {**tally, "removed_because": removed_because, "excluded_because": excluded_because}, shares, removed_by_privacy
+    )
+
+
+def check_adds_up(entity: str, numbers: Mapping[str, int]) -> None:
+    """The three equations of the tally: every record one end, kept is what is published, published is before and after."""
+    n = numbers
+    ends = ("duplicates", "deleted", "rejected", "excluded", "dropped_by_privacy", "orphaned", "merged", "kept")
+    sums = {
+        "extracted + reexamined = ends": (n["extracted"] + n["reexamined"], sum(n[end] for end in ends)),
+        "kept = added + updated + unchanged": (n["kept"], n["added"] + n["updated"] + n["unchanged"]),
+        "published = kept + untouched": (n["published"], n["kept"] + n["untouched"]),
+        "published = before + added - removed": (n["published"], n["published_before"] + n["added"] - n["removed"]),
+    }
+    for name, (left, right) in sums.items():
+        if left != right or min(n.values()) < 0:
+            message = f"the tally of {entity} does not add up ({name}: {left} and {right}), so nothing is published: {dict(n)}"
+            raise HaltedError("tally", message)
+
+
+def report_records(connection: Connection, import_: Import, institution: Institution, abilities: Abilities) -> None:
+    """Writes rejects, exclusions and notes to the books, for people to read; again and again the same."""
+    parameters = {
+        "import_id": import_.id,
+        "knows_privacy": abilities.knows_privacy,
+        "levels": LEVELS[institution.privacy.level],
+    }
+    connection.execute("delete from ops.rejected_record where import_id = %s", (import_.id,))
+    connection.execute("delete from ops.record_note where import_id = %s", (import_.id,))
+    database.run(connection, "review/report_records", parameters)
+    database.run(connection, "review/report_notes", parameters)
+    if abilities.joins_records:
+        database.run(connection, "review/joined_notes", {"import_id": import_.id})
+
+
+def load(connection: Connection, import_: Import) -> Mapping[str, Mapping[str, int]]:
+    """Applies the difference in one transaction: readers see the old state or the new one. Returns the tally.
+
+    Raises ``HaltedError`` with code ``moved`` where the warehouse has changed since the review.
+    """
+    with connection.transaction():
+        version, status, tally = connection.execute(
+            "select n.version, i.status, i.tally from ops.institution n join ops.import i on i.institution = n.slug"
+            " where i.id = %s for update",
+            (import_.id,),
+        ).fetchall()[0]
+        if status != "running":
+            message = f"import {import_.id} is {status}, not running; nothing was published"
+            raise HaltedError("taken_over", message)
+        if version != import_.base_version:
+            message = (
+                f"the warehouse has moved since import {import_.id} was reviewed (version {import_.base_version}, now"
+                f" {version}); clear `review` and what follows, so that the difference is worked out again"
+            )
+            raise HaltedError("moved", message)
+        first = apply_delta(connection, import_)
+        parameters = {"institution": import_.institution, "import_id": import_.id}
+        if not first:
+            database.run(connection, "load/history", parameters)
+        database.run(connection, "load/blank", {"institution": import_.institution})
+        marks = {**import_.plan, **staging.clocks(connection)}
+        losses = "; ".join(f"{part}: {sentence}" for part, sentence in staging.losses(connection))
+        error = {"task": "extract", "code": "incomplete", "message": losses} if losses else None
+        ending = {"status": "failed" if losses else "succeeded", "error": Jsonb(error) if error else None}
+        database.run(connection, "load/close", {**parameters, **ending, "watermarks": Jsonb(marks)})
+        imports.reach(connection, "loaded")
+    result: Mapping[str, Mapping[str, int]] = tally  # type: ignore[assignment]
+    return result
+
+
+def apply_delta(connection: Connection, import_: Import) -> bool:
+    """Applies the delta in staging to the institution's leaves; returns whether they were new."""
+    slug = import_.institution
+    first = connection.execute("select not warehouse.has_leaves(%s)", (slug,)).fetchall()[0][0] is True
+    if first:
+        connection.execute("select warehouse.open_leaves(%s)", (slug,))
+    else:
+        for thing in reversed(THINGS):
+            for link in reversed(thing.links):
+                _apply(connection, "load/remove_links", import_, thing, link)
+        for thing in reversed(THINGS):
+            _apply(connection, "load/remove_things", import_, thing)
+    for thing in THINGS:
+        if not first:
+            _apply(connection, "load/update_things", import_, thing)
+        _apply(connection, "load/insert_things", import_, thing)
+        for link in thing.links:
+            _apply(connection, "load/insert_links", import_, thing, link)
+    if first:
+        connection.execute("select warehouse.close_leaves(%s)", (slug,))
+    return first
+
+
+def _apply(connection: Connection, name: str, import_: Import, thing: Thing, link: Link | None = None) -> int:
+    """Runs one of the statements of a load on a thing's table, or on one of the tables of what hangs on it."""
+    table, columns, desired = (link.table, link.columns, link.desired) if link else (thing.table, thing.columns, thing.desired)
+    names = [sql.Identifier(c) for c in columns]
+    values: list[sql.Composable] = [sql.SQL("{}.{}").format(sql.Identifier("n"), n) for n in names]
+    targets: list[sql.Composable] = list(names)
+    if not link:
+        stamps = ["added_by", "changed_by"] if thing.counts_first_import else ["changed_by"]
+        targets += [sql.Identifier(s) for s in stamps]
+        values += [sql.Placeholder("import_id") for _ in stamps]
+    comma = sql.SQL(", ")
+    identifiers: dict[str, sql.Composable] = {
+        "published": sql.Identifier("warehouse", f"{table}__{import_.institution}"),
+        "desired": sql.Identifier(desired),
+        "owner": names[0],
+        "same": sql.SQL(" and ").join(sql.SQL("n.{0} is not distinct from t.{0}").format(n) for n in names),
+        "assignments": comma.join(sql.SQL("{0} = n.{0}").format(n) for n in names[1:]),
+        "columns": comma.join([sql.Identifier("institution"), *targets]),
+        "values": comma.join([sql.Placeholder("institution"), *values]),
+    }
+    parameters = {"entity": thing.entity, "institution": import_.institution, "import_id": import_.id}
+    return database.run(connection, name, parameters, identifiers).rowcount
