@@ -7,24 +7,24 @@ No secret stands in a file: a ``connection`` names an Airflow connection.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
-from croniter import croniter
+from croniter import CroniterError, croniter  # type: ignore[import-untyped]
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     PrivateAttr,
     StringConstraints,
     ValidationError,
@@ -33,10 +33,10 @@ from pydantic import (
     field_validator,
 )
 
-from explorer import config_file
-from explorer.config_file import ConfigError, Document, Key, Problem, dotted
+from explorer import config_file, config_messages
+from explorer.config_file import ConfigError, Document, Key, Problem
 
-__all__ = ["INSTITUTIONS", "ConfigError", "Institution", "find", "load"]
+__all__ = ["INSTITUTIONS", "ConfigError", "Institution", "files", "find", "load"]
 
 INSTITUTIONS = Path(__file__).resolve().parents[2] / "include" / "institutions"
 
@@ -44,9 +44,22 @@ INSTITUTIONS = Path(__file__).resolve().parents[2] / "include" / "institutions"
 OPERATIONAL: dict[str, Any] = {"fingerprint": False}
 # Marks a key that names a file whose content counts where the file is a local one.
 BY_CONTENT: dict[str, Any] = {"fingerprint": "content"}
+# Marks a field that follows from others and is no key of a file.
+DERIVED: dict[str, Any] = {"derived": True}
 
 SCHEDULES = {"hourly": "0 * * * *", "daily": "0 0 * * *", "weekly": "0 0 * * 0", "monthly": "0 0 1 * *"}
+CRON_FIELDS = 5
 PREFIXES = {"diva": "swepub_mods", "haplo": "oai_datacite"}  # integration guide, DiVA and Haplo; else oai_dc
+
+# What a text must look like, in words, for the message that says it does not.
+SLUG = r"^[a-z][a-z0-9_]*$"
+ONE_LINE = r"^[^\x00-\x1f\x7f]+$"
+CONNECTION_ID = r"^[A-Za-z][A-Za-z0-9_.-]*$"
+PATTERNS = {
+    SLUG: "small letters a-z, digits and _, a letter first",
+    ONE_LINE: "one line of text",
+    CONNECTION_ID: "the id of an Airflow connection: letters, digits, _, . and -, a letter first",
+}
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+{_LABEL}")
@@ -55,10 +68,22 @@ _DURATION = re.compile(r"([1-9][0-9]{0,3}) (hour|day|week)s?")
 
 
 def _schedule(text: str) -> str:
-    if text in SCHEDULES or text == "none" or (len(text.split()) == 5 and croniter.is_valid(text)):
+    if text in SCHEDULES or text == "none" or _is_cron(text):
         return text
     allowed = ", ".join([*SCHEDULES, "none"])
-    raise ValueError(f"`{text}` is no schedule; allowed: {allowed}, or five cron fields in quotes, like \"0 3 * * 1\"")
+    raise ValueError(f'`{text}` is no schedule; allowed: {allowed}, or five cron fields in quotes, like "0 3 * * 1"')
+
+
+def _is_cron(text: str) -> bool:
+    """Whether these are five cron fields that come round and mean the same every time they are read."""
+    fields = text.split()
+    if len(fields) != CRON_FIELDS or any(re.match(r"[rh]($|\()", field, re.IGNORECASE) for field in fields):
+        return False
+    try:
+        croniter(text, datetime(2000, 1, 1, tzinfo=UTC)).get_next()
+    except CroniterError:
+        return False
+    return True
 
 
 def _timezone(text: str) -> str:
@@ -90,11 +115,25 @@ def _duration(value: object) -> object:
     return timedelta(**{f"{match[2]}s": int(match[1])})
 
 
-def _address(text: str) -> str:
-    parts = urlsplit(text)
+def _in_words(duration: timedelta) -> str:
+    hours = int(duration.total_seconds()) // 3600
+    number, unit = (hours // 24, "day") if hours % 24 == 0 else (hours, "hour")
+    return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
+def _without_login(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise ValueError("is no address; allowed: https://…") from None
     if parts.username is not None or parts.password is not None:
         raise ValueError("holds a login: a secret never stands in this file")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    return text
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(_without_login(text))
+    if parts.scheme not in {"http", "https"} or not parts.hostname or re.search(r"[\s\x00-\x1f\x7f]", text):
         raise ValueError("is no address; allowed: https://…")
     return text
 
@@ -102,25 +141,25 @@ def _address(text: str) -> str:
 def _location(text: str) -> str:
     if "://" in text:
         return _address(text)
-    if "\x00" in text:
-        raise ValueError("is no path; allowed: a path beside this file, or https://…")
+    if not text.strip() or "\x00" in text:
+        raise ValueError("is no path; allowed: a path, relative to this file, or https://…")
     return text
 
 
-def _only_https(address: str, info: ValidationInfo) -> str:
-    if address.startswith("http://") and not info.data.get("allow_http", False):
+def _only_https(address: str | None, info: ValidationInfo) -> str | None:
+    if address and address.startswith("http://") and not info.data.get("allow_http", False):
         raise ValueError("is not encrypted; allowed: https://…, or put `allow_http: true` beside it")
     return address
 
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Slug = Annotated[str, StringConstraints(max_length=30, pattern=r"^[a-z][a-z0-9_]*$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=ONE_LINE, strip_whitespace=True)]
+Slug = Annotated[str, StringConstraints(max_length=30, pattern=SLUG)]
 Mail = Annotated[str, AfterValidator(_mail)]
 Domain = Annotated[str, AfterValidator(_domain)]
 Schedule = Annotated[str, AfterValidator(_schedule)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
-ConnectionId = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
+ConnectionId = Annotated[str, StringConstraints(max_length=200, pattern=CONNECTION_ID)]
 Address = Annotated[str, AfterValidator(_address)]
 Location = Annotated[str, AfterValidator(_location)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -128,22 +167,19 @@ Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),
+    PlainSerializer(_in_words, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["7 days"]}),
 ]
 
 Platform = Literal["eprints", "bepress", "dspace6", "dspace7", "diva", "haplo", "esploro", "generic"]
-Scheme = Literal["doi", "pmid", "arxiv", "ads", "nct_id", "repec", "handle", "urn", "isbn", "uri"]
 Role = Literal[
-    Literal["author", "author_id", "email", "department", "section"],
-    Literal["title", "type", "year", "venue"],
-    Scheme,
-    Literal["ignore"],
-]
+    "author", "author_id", "email", "department", "section", "title", "type", "year", "venue", "ignore",
+    "doi", "pmid", "arxiv", "ads", "nct_id", "repec", "handle", "urn", "isbn", "uri",
+]  # fmt: skip
 ElementsVersion = Literal["4.9", "5.5", "6.13"]
 PureVersion = Literal[
-    Literal["510", "511", "512", "513", "514", "515", "516", "517"],
-    Literal["518", "519", "520", "521", "522", "523", "524", "new"],
-]
+    "510", "511", "512", "513", "514", "515", "516", "517", "518", "519", "520", "521", "522", "523", "524", "new",
+]  # fmt: skip
 
 
 class Settings(BaseModel):
@@ -204,7 +240,7 @@ class SpreadsheetSource(BaseSource):
     kind: Literal["spreadsheet"] = Field(description="The kind of system.")
     publications: Location | None = Field(default=None, description="The publications file: a path or https address.")
     hierarchy: Location | None = Field(default=None, description="The hierarchy file: a path or https address.")
-    watch: Text | None = Field(
+    watch: Annotated[Text, AfterValidator(_without_login)] | None = Field(
         default=None, description="A folder or an object store's address whose newest files are imported."
     )
     columns: Mapping[Text, Role] = Field(
@@ -384,7 +420,7 @@ class Privacy(Settings):
 class Departments(Settings):
     """Where the departments come from. In a file: source, none, or a mapping of the other keys."""
 
-    mode: Literal["source", "none", "file"] = Field(default="source", description="Follows from the other keys.")
+    mode: Literal["source", "none", "file"] = Field(default="source", description="Follows from the other keys.", json_schema_extra=DERIVED)
     file: Location | None = Field(
         default=None, description="departments.csv or .json: a path or https address.", json_schema_extra=BY_CONTENT
     )
@@ -420,13 +456,28 @@ class Attention(Settings):
 
 
 def _departments(value: object) -> object:
-    if isinstance(value, str):
-        if value not in {"source", "none"}:
-            raise ValueError(f"`{value}` is not known; allowed: source, none, {{file: …}}, {{sets: …}}, {{collections: false}}")
+    """The three ways to write it in a file as the one mapping of ``Departments``."""
+    if isinstance(value, str) and value in {"source", "none"}:
         return {"mode": value}
     if isinstance(value, dict) and "mode" not in value:
         return {**value, "mode": "file" if "file" in value else "source"}
-    return value
+    if isinstance(value, Departments):
+        return value
+    raise ValueError("allowed: source, none, {file: …}, {sets: {include: […], exclude: […]}}, {collections: false}")
+
+
+def _check_departments(departments: Departments, source: BaseSource) -> None:
+    platform = getattr(source, "platform", None)
+    if departments.file and departments.file.startswith("http://") and not source.allow_http:
+        raise ValueError("`file` is not encrypted; allowed: https://…, or `allow_http: true` in the source")
+    if departments.file and getattr(source, "hierarchy", None):
+        raise ValueError("`file` stands beside the source's `hierarchy`: keep one of them")
+    if departments.sets != Sets() and platform is None:
+        raise ValueError("`sets` means nothing for this source; allowed for: oai_pmh")
+    if not departments.collections and platform not in {"dspace6", "dspace7"}:
+        raise ValueError("`collections` means nothing for this source; allowed for: dspace6, dspace7")
+    if platform == "esploro" and departments.mode == "none" and not getattr(source, "sets", Sets()).include:
+        raise ValueError("Esploro answers by set alone: without departments, name a profile in the source's `sets.include`")
 
 
 class Institution(Settings):
@@ -479,6 +530,15 @@ class Institution(Settings):
         description="Check the landing pages of outputs that have only a Handle or URI.",
         json_schema_extra=OPERATIONAL,
     )
+
+    @field_validator("departments")
+    @classmethod
+    def _of_source(cls, departments: Departments, info: ValidationInfo) -> Departments:
+        source = info.data.get("source")
+        if source is None:
+            return departments
+        _check_departments(departments, source)
+        return departments
 
     _path: Path = PrivateAttr(default=Path("institution.yaml"))
 
@@ -541,18 +601,16 @@ def load(path: Path) -> Institution:
     """The institution that a file describes. Raises ``ConfigError`` with every problem of the file at once."""
     path = path.absolute()
     document = config_file.read(path)
-    data = {"slug": path.stem, **document.data}
     try:
-        institution = Institution.model_validate(data)
+        institution = Institution.model_validate({"slug": path.stem, **document.data})
     except ValidationError as error:
-        for problem in error.errors(include_url=False):
-            _tell(document, problem)
-        raise ConfigError(*document.problems.values()) from None
-    institution._path = path  # noqa: SLF001
-    _blame_files(document, institution)
-    if path.parent == INSTITUTIONS and institution.slug != path.stem:
-        line = document.line(("slug",))
-        document.blame(("slug",), line, f"`{institution.slug}` is not the file's name; allowed here: {path.stem}")
+        config_messages.blame(document, error, Institution, PATTERNS)
+    else:
+        institution._path = path  # noqa: SLF001 - pydantic's way to keep what is no key of the file
+        _blame_files(document, institution)
+        if path.parent == INSTITUTIONS and institution.slug != path.stem:
+            message = f"`{institution.slug}` is not the file's name; allowed here: {path.stem}"
+            document.blame(("slug",), message)
     if document.problems:
         raise ConfigError(*document.problems.values())
     return institution
@@ -566,13 +624,13 @@ def files(folder: Path = INSTITUTIONS) -> list[Path]:
 def find(slug_or_file: str, folder: Path = INSTITUTIONS) -> Path:
     """The file that a person means by a slug or by a path. Raises ``ConfigError`` where there is none."""
     file = folder / f"{slug_or_file}.yaml"
-    if re.fullmatch(r"[a-z][a-z0-9_]*", slug_or_file):
+    if re.fullmatch(SLUG, slug_or_file):
         if file.is_file():
             return file
     elif Path(slug_or_file).is_file():
         return Path(slug_or_file)
     slugs = [known.stem for known in files(folder)]
-    hint = _did_you_mean(slug_or_file, slugs)
+    hint = config_messages.did_you_mean(slug_or_file, slugs)
     message = f"there is neither an institution nor a file `{slug_or_file}`{hint}; institutions: {', '.join(slugs) or 'none'}"
     raise ConfigError(Problem(file, 1, "", message))
 
@@ -582,7 +640,7 @@ def _blame_files(document: Document, institution: Institution) -> None:
     for key, location in _content_files(institution, ()):
         place = institution.locate(location)
         if isinstance(place, Path) and not place.is_file():
-            document.blame(key, document.line(key), f"there is no file {place}")
+            document.blame(key, f"there is no file {place}")
 
 
 def _content_files(settings: Settings, above: Key) -> Iterator[tuple[Key, str]]:
@@ -594,23 +652,7 @@ def _content_files(settings: Settings, above: Key) -> Iterator[tuple[Key, str]]:
             yield (*above, name), value
 
 
-def _did_you_mean(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"; did you mean `{close[0]}`?" if close else ""
+if __name__ == "__main__":
+    from explorer import config_reference
 
-
-def _tell(document: Document, error: Mapping[str, Any]) -> None:
-    """Puts one of pydantic's errors into the words of a person who edits the file."""
-    key: Key = tuple(error["loc"])
-    kinds = SOURCES
-    if key[:1] == ("source",) and len(key) > 1 and key[1] in kinds:
-        key = (key[0], *key[2:])
-    document.blame(key, document.line(key), str(error["msg"]))
-
-
-SOURCES: dict[str, type[BaseSource]] = {
-    "spreadsheet": SpreadsheetSource,
-    "oai_pmh": OaiPmhSource,
-    "symplectic_elements": ElementsSource,
-    "pure": PureSource,
-}
+    config_reference.write()

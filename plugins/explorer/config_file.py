@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import yaml
 
@@ -64,9 +65,9 @@ class Document:
             key = key[:-1]
         return self.lines.get(key, 1)
 
-    def blame(self, key: Key, line: int, message: str) -> None:
+    def blame(self, key: Key, message: str) -> None:
         """Keeps the first problem of a key; the file is read on, so that all problems are told at once."""
-        self.problems.setdefault(key, Problem(self.path, line, dotted(key), message))
+        self.problems.setdefault(key, Problem(self.path, self.line(key), dotted(key), message))
 
 
 def read(path: Path) -> Document:
@@ -114,7 +115,7 @@ def _syntax(path: Path, text: str, error: yaml.YAMLError) -> Problem:
 
 
 class _Reader:
-    """Turns the events of YAML's parser into data, without recursion deeper than ``DEEPEST``."""
+    """Turns the events of YAML's parser into data, no deeper than ``DEEPEST``."""
 
     def __init__(self, document: Document, events: Iterator[yaml.Event]) -> None:
         self._document = document
@@ -134,43 +135,52 @@ class _Reader:
     def _value(self, event: yaml.Event, key: Key) -> Data:
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             self._stop(event, "anchors (&) and aliases (*) are not used here: write the value out, or put it in quotes")
-        if getattr(event, "tag", None) and not (isinstance(event, yaml.ScalarEvent) and any(event.implicit)):
-            self._stop(event, f"tags ({event.tag}) are not used here: write the value alone")
+        if getattr(event, "tag", None):
+            self._stop(event, "tags (!) are not used here: write the value alone, or put it in quotes")
         if len(key) > DEEPEST:
             self._stop(event, "the values lie too deep within each other")
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(key)
         if isinstance(event, yaml.SequenceStartEvent):
             return self._list(key)
-        if event.style is None and event.value in {"", "~", "null", "Null", "NULL"}:
-            return None
-        return str(event.value)
+        return _scalar(event)
 
     def _mapping(self, key: Key) -> dict[str, Data]:
         mapping: dict[str, Data] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            if not isinstance(event, yaml.ScalarEvent):
+            name = self._value(event, key)
+            if not isinstance(name, str):
                 self._stop(event, "a key must be a plain word")
-            name, line, inner = str(event.value), event.start_mark.line + 1, (*key, event.value)
-            before = self._document.lines.setdefault(inner, line)
+            inner = (*key, name)
+            self._document.lines.setdefault(inner, _line(event))
             value = self._value(next(self._events), inner)
             if name in mapping:
-                self._document.blame(inner, line, f"stands twice, first in line {before}: keep one of them")
-                continue
-            if value is None:
-                self._document.blame(inner, line, "has no value: give one, or leave the key out")
-            mapping[name] = value
+                self._document.blame(inner, f"stands here and again in line {_line(event)}: keep one of them")
+            elif value is None:
+                self._document.blame(inner, "has no value: give one, or leave the key out")
+            mapping.setdefault(name, value)
         return mapping
 
     def _list(self, key: Key) -> list[Data]:
         items: list[Data] = []
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             inner = (*key, len(items))
-            self._document.lines[inner] = event.start_mark.line + 1
+            self._document.lines[inner] = _line(event)
             items.append(self._value(event, inner))
             if items[-1] is None:
-                self._document.blame(inner, event.start_mark.line + 1, "is empty: give a value, or take the item out")
+                self._document.blame(inner, "is empty: give a value, or take the item out")
         return items
 
-    def _stop(self, event: yaml.Event, message: str) -> None:
-        raise ConfigError(Problem(self._document.path, event.start_mark.line + 1, "", message))
+    def _stop(self, event: yaml.Event, message: str) -> NoReturn:
+        raise ConfigError(Problem(self._document.path, _line(event), "", message))
+
+
+def _scalar(event: yaml.Event) -> str | None:
+    if not isinstance(event, yaml.ScalarEvent):
+        raise TypeError(event)
+    is_plain = event.style in {None, ""}
+    return None if is_plain and event.value in {"", "~", "null", "Null", "NULL"} else str(event.value)
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1

@@ -1,0 +1,132 @@
+"""What is wrong with a configuration, in the words of a person who edits the file."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from explorer.config_file import Document, Key
+
+SECRETS = {"api_key", "apikey", "key", "login", "password", "secret", "token", "user", "username"}
+NUMBERS = {"int_parsing", "int_type", "int_from_float", "int_parsing_size"}
+SHOWN = 60  # characters of a wrong value
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`` (did you mean `x`?)`` where one of the known words is close, else nothing."""
+    close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
+    return f" (did you mean `{close[0]}`?)" if close else ""
+
+
+def blame(document: Document, error: ValidationError, model: type[BaseModel], patterns: Mapping[str, str]) -> None:
+    """Puts each of pydantic's errors into the document's problems, at the line of its key.
+
+    ``patterns`` says in words what a text that must match a pattern looks like.
+    """
+    for found in error.errors(include_url=False, include_context=True):
+        key = _key(found["loc"])
+        if found["type"].startswith("union_tag"):
+            key = (*key, "kind")
+        document.blame(key, _sentence(found, key, document, model, patterns))
+
+
+def _key(loc: tuple[int | str, ...]) -> Key:
+    """The key in the file: pydantic adds the kind below ``source``, and marks the name of a mapping's entry."""
+    key = tuple(part for part in loc if part != "[key]")
+    return (key[0], *key[2:]) if key[0] == "source" and len(key) > 1 else key
+
+
+def _sentence(
+    found: Mapping[str, Any], key: Key, document: Document, model: type[BaseModel], patterns: Mapping[str, str]
+) -> str:
+    context: Mapping[str, Any] = found.get("ctx", {})
+    value = f"`{found['input'][:SHOWN]}`" if isinstance(found["input"], str) else "this"
+    match found["type"]:
+        case "value_error":
+            return str(context["error"])
+        case "missing":
+            return f"is missing: {_description(document, model, key)}"
+        case "union_tag_not_found":
+            return f"is missing; allowed: {', '.join(sorted(_kinds(model)))}"
+        case "extra_forbidden":
+            return _unknown(str(key[-1]), keys_of(_model_at(document, model, key[:-1])))
+        case "literal_error" | "union_tag_invalid":
+            allowed = re.findall(r"'([^']*)'", context.get("expected", "") + context.get("expected_tags", ""))
+            wrong = f"`{context['tag']}`" if "tag" in context else value
+            return f"{wrong} is not known{did_you_mean(wrong.strip('`'), allowed)}; allowed: {', '.join(allowed)}"
+        case "model_type" | "model_attributes_type" | "dict_type" | "mapping_type":
+            return f"holds {_shape(found['input'])}; allowed: keys and values"
+        case "tuple_type":
+            return f"holds {_shape(found['input'])}; allowed: a list, like [first, second]"
+        case "string_type":
+            return f"holds {_shape(found['input'])}; allowed: one text"
+        case "string_pattern_mismatch":
+            return f"{value} does not fit; allowed: {patterns[context['pattern']]}"
+        case "string_too_short":
+            return "is empty; allowed: a text"
+        case "string_too_long":
+            return f"is too long; allowed: {context['max_length']} characters at most"
+        case "bool_parsing" | "bool_type":
+            return f"{value} is neither yes nor no; allowed: true, false"
+        case "float_parsing" | "float_type" | "finite_number":
+            return f"{value} is no number; allowed: a number, like 0.2"
+        case number if number in NUMBERS:
+            return f"{value} is no whole number; allowed: a whole number, like 2"
+        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
+            return f"{value} is out of bounds; allowed: a number {found['msg'].removeprefix('Input should be ')}"
+        case _:
+            return str(found["msg"])
+
+
+def _unknown(name: str, allowed: list[str]) -> str:
+    if name.lower() in SECRETS and name not in allowed:
+        return "is no key: a secret never stands in this file, but in the Airflow connection that `connection` names"
+    return f"is no key here{did_you_mean(name, allowed)}; allowed: {', '.join(allowed)}"
+
+
+def _shape(value: object) -> str:
+    return "a list" if isinstance(value, list) else "keys and values" if isinstance(value, dict) else "one text"
+
+
+def keys_of(model: type[BaseModel]) -> list[str]:
+    """The keys that a file may use, in the order of the model; fields that follow from others are none."""
+    return [name for name, field in model.model_fields.items() if not _is_derived(field.json_schema_extra)]
+
+
+def _is_derived(extra: object) -> bool:
+    return isinstance(extra, dict) and bool(extra.get("derived"))
+
+
+def models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    """The models that a type is made of: itself, or the alternatives of a union."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from models_in(part)
+
+
+def _kinds(model: type[BaseModel]) -> Iterator[str]:
+    for alternative in models_in(model.model_fields["source"].annotation):
+        yield from get_args(alternative.model_fields["kind"].annotation)
+
+
+def _model_at(document: Document, model: type[BaseModel], key: Key) -> type[BaseModel]:
+    """The model that describes what lies under a key; below ``source`` the file's own ``kind`` decides."""
+    data: Any = document.data
+    for name in key:
+        data = data[name]
+        alternatives = list(models_in(model.model_fields[str(name)].annotation))
+        model = next(
+            (each for each in alternatives[1:] if data.get("kind") in get_args(each.model_fields["kind"].annotation)),
+            alternatives[0],
+        )
+    return model
+
+
+def _description(document: Document, model: type[BaseModel], key: Key) -> str:
+    text = _model_at(document, model, key[:-1]).model_fields[str(key[-1])].description or ""
+    return text[:1].lower() + text[1:].removesuffix(".")
