@@ -191,10 +191,9 @@ def _level_columns(header: Sequence[str], rows: Sequence[Row]) -> list[int]:
     filled = [at for at, name in enumerate(header) if name or any(clean(row.cells[at]) for row in rows)]
     first = filled[0] if filled else 0
     numbers = [clean(row.cells[first]) for row in rows]
-    if len(filled) > 1 and not header[first] and len(set(numbers)) == len(rows) > 1:
-        if all(number.isascii() and number.isdigit() for number in numbers):
-            return filled[1:]
-    return filled
+    distinct = len(filled) > 1 and not header[first] and len(set(numbers)) == len(rows) > 1
+    ordinal = distinct and all(number.isascii() and number.isdigit() for number in numbers)
+    return filled[1:] if ordinal else filled
 
 
 def _row_problem(row: Row, width: int) -> Problem | None:
@@ -293,10 +292,13 @@ def _from_json(content: Content) -> Hierarchy:
             problems.append(Problem(f"object {number}", "hits", "This is no object with name, id and parent_id."))
             continue
         values = {_DEPARTMENTS_HEADER.get(_plain(name), name): value for name, value in hit.items()}
-        texts = [clean(str(values.get(name) if values.get(name) is not None else "")) for name in ("id", "name")]
-        parent = values.get("parent_id")
-        entries.append(_Entry(f"object {number}", *texts, clean(str(parent)) if parent is not None else ""))
+        own, name, parent = (_json_text(values.get(key)) for key in ("id", "name", "parent_id"))
+        entries.append(_Entry(f"object {number}", own, name, parent))
     return _linked(entries, problems, ())
+
+
+def _json_text(value: object) -> str:
+    return "" if value is None else clean(str(value))
 
 
 def _linked(entries: Sequence[_Entry], problems: list[Problem], notes: tuple[Note, ...]) -> Hierarchy:

@@ -69,9 +69,10 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
 _BLANK = "".join(map(chr, range(33))) + "\x7f\x85\xa0\u1680\u180e\u200b\u200c\u200d\u2060\u202f\u205f\u3000\ufeff" + (
     "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029"
 )
+_FORMULA = re.compile("\\s*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]|[\t\r]")
 
 
-class TableRefused(Exception):
+class TableRefused(Exception):  # noqa: N818 (a verdict, and read as one)
     """The file cannot be read as a table. The message is one sentence with what to do about it."""
 
 
@@ -181,6 +182,17 @@ def clean(cell: str) -> str:
     if cell.isascii() and cell.isprintable() and "  " not in cell:
         return cell.strip()
     return " ".join("".join(c for c in cell if c.isspace() or c not in _BLANK).split())
+
+
+def guarded(text: str) -> str:
+    """A text for a CSV export, with an apostrophe in front where a spreadsheet program would run it as a formula."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def unguarded(cell: str) -> str:
+    """A cell, clean, without the apostrophe that ``guarded`` puts in front."""
+    text = cell.lstrip()
+    return clean(text[1:] if text.startswith("'") and _FORMULA.match(text[1:]) else text)
 
 
 def is_blank(row: Row) -> bool:
@@ -339,7 +351,8 @@ def _survey(content: Content) -> tuple[list[bytes], int, int, bool]:
 
 def _words(phrases: Sequence[bytes], encoding: Encoding) -> tuple[str, ...]:
     """Up to five different pieces of text as decoded, for a person to look at; never a mail address."""
-    texts = (clean(phrase.decode(encoding, _ODD_BYTES if encoding == "utf-8" else "replace")) for phrase in phrases)
+    errors = _ODD_BYTES if encoding == "utf-8" else "replace"
+    texts = (clean(phrase.decode(encoding, errors)) for phrase in phrases)
     return tuple(itertools.islice(dict.fromkeys(text[:80] for text in texts if not text.isascii() and "@" not in text), 5))
 
 
@@ -374,23 +387,20 @@ def _legacy_encoding(phrases: Sequence[bytes], *, lone_returns: bool) -> Encodin
 
 
 def _looks_wrong(word: str) -> bool:
-    """Whether a decoded word has a sign inside, or a capital after or a small letter between the other kind."""
-    for at, letter in enumerate(word):
-        before, after = word[at - 1] if at else "", word[at + 1] if at + 1 < len(word) else ""
-        if letter.isascii():
-            continue
-        if letter == "\ufffd" or unicodedata.category(letter) in ("Cc", "So", "Sm") and letter not in "®©°":
-            return True
-        if letter.isalpha():
-            if letter.isupper() and (before.islower() or (len(before) == 1 and before.isupper() and after.islower())):
-                return True
-            if letter.islower() and before.isupper() and after.isupper():
-                return True
-        elif before.islower() and after.islower() and letter not in "’‘\xad\xa0":
-            return True
-        elif before.isalpha() and after.isalpha() and letter not in "’‘–—\xad\xa0":
-            return True
-    return False
+    """Whether a decoded word has a sign inside, or a capital or small letter where none would stand."""
+    around = zip(" " + word, word, word[1:] + " ", strict=False)
+    return any(_out_of_place(before, letter, after) for before, letter, after in around if not letter.isascii())
+
+
+def _out_of_place(before: str, letter: str, after: str) -> bool:
+    if letter.isalpha():
+        in_small = letter.isupper() and (before.islower() or (before.isupper() and after.islower()))
+        in_capitals = letter.islower() and before.isupper() and after.isupper()
+        return in_small or in_capitals
+    if letter == "\ufffd" or (unicodedata.category(letter) in {"Cc", "So", "Sm"} and letter not in "®©°"):
+        return True
+    dash = letter in "–—" and not (before.islower() and after.islower())
+    return before.isalpha() and after.isalpha() and letter not in "’‘\xad\xa0" and not dash
 
 
 _COMMON = frozenset("äöüéßÄÖÜ’")
@@ -441,7 +451,7 @@ def _separator_line(sample: Sequence[str]) -> tuple[int, tuple[str, ...]]:
     return (1, (match[1],)) if match else (0, ())
 
 
-class _TooLong(Exception):
+class _TooLongError(Exception):
     """A quoted cell goes on for more lines than any real one."""
 
 
@@ -458,7 +468,7 @@ class _Lines:
 
     def __next__(self) -> str:
         if len(self.taken) >= LONGEST_CELL_LINES:
-            raise _TooLong
+            raise _TooLongError
         line = self._returned.popleft() if self._returned else next(self._source)
         self.taken.append(line)
         return line
@@ -485,7 +495,7 @@ def _numbered(source: Iterator[str], dialect: _Dialect) -> Iterator[Row]:
             yield Row(number, tuple(next(reader)))
         except StopIteration:
             return
-        except (csv.Error, _TooLong):
+        except (csv.Error, _TooLongError):
             row = _mended(number, lines.keep_first(), dialect.delimiter)
             unclosed += row.problem is not None
             if unclosed > MOST_UNCLOSED:
@@ -569,7 +579,7 @@ def _columns(header: tuple[str, ...], below: Sequence[tuple[str, ...]]) -> tuple
     header = header[:width]
     numbers = [cells[0].strip(_BLANK) for cells in below]
     one_more = len(below) > 1 and width == named and all(len(cells) == named + 1 for cells in below)
-    if one_more and all(number.isascii() and number.isdigit() and len(number) < 10 for number in numbers):
-        if all(int(after) == int(before) + 1 for before, after in itertools.pairwise(numbers)):
-            return ("", *header), True
+    digits = one_more and all(number.isascii() and number.isdigit() and len(number) < 10 for number in numbers)
+    if digits and all(int(after) == int(before) + 1 for before, after in itertools.pairwise(numbers)):
+        return ("", *header), True
     return header, False
