@@ -102,6 +102,7 @@ def open_import(place: Site, request: Request) -> int:
             slug=institution.slug,
             name=institution.name,
             source=_kind_in_words(institution),
+            configured_in=str(institution.path.resolve()),
             fingerprint=institution.fingerprint(rules_version()),
             says_changes=source.abilities.says_changes,
             overlap=getattr(source, "overlap", timedelta(minutes=10)),
@@ -417,3 +418,42 @@ def object_of(connection: Connection, import_id: int) -> Mapping[str, Any]:
     if row[9] is not None and row[4] in {"failed", "declined"}:
         made["error"] = row[9]
     return made
+
+
+def run(place: Site, request: Request, *, approved: bool = False, listen: Listener | None = None) -> int:
+    """All steps in one process, in order; returns the import's number.
+
+    Goes on where an import left by a dead process stopped. Whatever goes wrong stands in the import's row.
+    """
+    import_id = open_import(place, request)
+    go_on(place, import_id, approved=approved, listen=listen)
+    return import_id
+
+
+Listener = Callable[[str, Progress | None], None]
+
+
+def go_on(place: Site, import_id: int, *, approved: bool = False, answered: bool = False, listen: Listener | None = None) -> None:
+    """The steps behind ``open_import``; with ``answered`` only those behind the approval."""
+    hear: Listener = listen or (lambda _task, _progress: None)
+    try:
+        if not answered:
+            hear("extract", None)
+            for part in plan_parts(place, import_id, stays=True):
+                read_part(place, import_id, part, lambda state: hear("extract", state), stays=True)
+            settle(place, import_id, stays=True)
+            for name, step in (("validate", validate), ("privacy_filter", privacy_filter), ("clean_up_orphans", clean_up_orphans)):
+                hear(name, None)
+                step(place, import_id, stays=True)
+            hear("review", None)
+            if review(place, import_id, approved=approved, stays=True) != "running":
+                return
+        hear("load", None)
+        load(place, import_id, stays=True)
+        hear("link_attention", None)
+        link_attention(place, import_id)
+        hear("notify", None)
+        notify(place, import_id)
+    finally:
+        hear("close_staging", None)
+        close_staging(place, import_id)

@@ -128,6 +128,7 @@ class Subject:
     slug: str
     name: str
     source: str
+    configured_in: str
     fingerprint: str
     says_changes: bool
     overlap: timedelta
@@ -140,10 +141,10 @@ def open_import(connection: Connection, subject: Subject, request: Request) -> I
     """
     with connection.transaction():
         connection.execute(
-            "insert into ops.institution (slug, name, source) values (%s, %s, %s)"
-            " on conflict (slug) do update set name = excluded.name, source = excluded.source"
-            " where (institution.name, institution.source) is distinct from (excluded.name, excluded.source)",
-            (subject.slug, subject.name, subject.source),
+            "insert into ops.institution (slug, name, source, configured_in) values (%s, %s, %s, %s)"
+            " on conflict (slug) do update"
+            " set name = excluded.name, source = excluded.source, configured_in = excluded.configured_in",
+            (subject.slug, subject.name, subject.source, subject.configured_in),
         )
         version, hold = connection.execute(
             "select version, hold from ops.institution where slug = %s for update", (subject.slug,)

@@ -16,10 +16,12 @@ create table ops.institution (
     slug text collate "C" primary key check (slug ~ '^[a-z][a-z0-9_]*$' and length(slug) <= 30),
     name text not null,
     source text not null,
+    configured_in text,
     version bigint not null default 0,
     hold text,
     added_at timestamptz not null default now()
 );
+comment on column ops.institution.configured_in is 'The YAML file that it was last imported with.';
 comment on column ops.institution.version is 'Grows by one whenever what is published changes; an import that reviewed another version is reviewed again.';
 comment on column ops.institution.hold is 'Why scheduled imports are on hold; null when they are not.';
 

@@ -1,0 +1,386 @@
+"""``bin/explorer``: the same steps as in Airflow, in one process, for people at a terminal, for tests and benchmarks."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import sys
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from explorer import config, database, exports, flow, imports, local
+from explorer.config import ConfigError
+from explorer.connections import ConnectionMissingError
+from explorer.database import WarehouseUnusableError
+from explorer.imports import BusyError, HaltedError, Request
+from explorer.local import LocalError
+from explorer.sources import SourceError
+
+DONE, FAILED, WRONG_CALL, WAITS = 0, 1, 2, 3
+
+app = typer.Typer(
+    help="Brings an institution's research outputs, authors and departments into the warehouse of the Explorer.\n\n"
+    "An institution is named by its slug (its YAML lies in include/institutions, or it was imported before) or by the path"
+    " of its YAML. Start with `check`, then `import --dry-run`, then `import`.\n\n"
+    "Exit status: 0 done, 1 the import failed, 2 the call or the configuration is wrong, 3 it waits for approval and"
+    " nothing has changed.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+errors = Console(stderr=True, highlight=False)
+
+Name = Annotated[str, typer.Argument(metavar="SLUG|FILE", help="The institution: its slug, or the path of its YAML.")]
+Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The institution's slug (or the path of its YAML).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV on standard output (UTF-8 with BOM, for spreadsheets).")]
+Number = Annotated[int | None, typer.Option("--import", metavar="ID", help="Another import than the last one.")]
+
+
+@app.callback()
+def main(*, verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the log of each step.")] = False) -> None:
+    """Sets up the log: to standard error, quiet unless asked."""
+    handler = RichHandler(console=errors, show_path=False, rich_tracebacks=False, markup=False)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
+    logging.getLogger("explorer").setLevel(logging.INFO if verbose else logging.ERROR)
+
+
+def _site(name: str) -> flow.Site:
+    """The institution of that name: a YAML's path, a slug in include/institutions, or a slug known to the warehouse."""
+    try:
+        return flow.site(config.find(name))
+    except ConfigError:
+        if "/" in name or name.endswith((".yaml", ".yml")):
+            raise
+        known = _known_to_warehouse(name)
+        if known is None:
+            raise
+        return flow.site(known)
+
+
+def _known_to_warehouse(slug: str) -> Path | None:
+    with _warehouse() as connection:
+        row = connection.execute("select configured_in from ops.institution where slug = %s", (slug,)).fetchone()
+    return Path(str(row[0])) if row and row[0] else None
+
+
+@contextmanager
+def _warehouse() -> Iterator[database.Connection]:
+    dsn = local.warehouse_dsn()
+    with database.connect(dsn) as connection:
+        database.migrate(connection)
+        yield connection
+
+
+def _slug(connection: database.Connection, name: str) -> str:
+    """The slug of an institution that the warehouse knows, by slug or YAML. Raises ``typer.BadParameter`` else."""
+    slug = name
+    if "/" in name or name.endswith((".yaml", ".yml")):
+        slug = config.load(Path(name)).slug
+    rows = [str(r[0]) for r in connection.execute("select slug from ops.institution order by slug").fetchall()]
+    if slug not in rows:
+        known = ", ".join(rows) if rows else "none yet"
+        raise typer.BadParameter(f"{slug} was never imported into this warehouse; it knows: {known}")
+    return slug
+
+
+@app.command("check")
+def check(institution: Name, *, as_json: AsJson = False) -> None:
+    """Try the configuration, the connection and each address and right by name, and show what would be harvested."""
+    place = _site(institution)
+    findings = [{"name": "configuration", "ok": True, "detail": str(place.institution.path), "fix": None}]
+    try:
+        for finding in place.source().check():
+            findings.append(  # noqa: PERF401 - shown as far as it came
+                {"name": finding.name, "ok": finding.ok, "detail": finding.detail, "fix": finding.fix}
+            )
+            if not as_json:
+                errors.print(f"… {finding.name}", style="dim")
+    except SourceError as error:
+        findings.append({"name": error.code, "ok": False, "detail": str(error), "fix": None})
+    ok = all(f["ok"] for f in findings)
+    if as_json:
+        _print_json({"institution": place.institution.slug, "ok": ok, "findings": findings})
+    else:
+        table = Table("", "what", "shows", title=place.institution.name, show_lines=True)
+        for f in findings:
+            mark = "[green]ok[/]" if f["ok"] else "[red]no[/]"
+            fix = f"\n[yellow]→ {_plain(f['fix'])}[/]" if f["fix"] else ""
+            table.add_row(mark, _plain(f["name"]), f"{_plain(f['detail'])}{fix}")
+        Console().print(table)
+    raise typer.Exit(DONE if ok else FAILED)
+
+
+@app.command("import")
+def import_(
+    institution: Name,
+    *,
+    full: Annotated[bool, typer.Option("--full", help="Read everything again, not only what changed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Work out the difference and change nothing.")] = False,
+    approve: Annotated[bool, typer.Option("--approve", help="Publish also if much would be removed.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import an institution: extract, validate, filter by privacy, clean up, review, publish, notify."""
+    place = _site(institution)
+    request = Request(run_key=f"cli-{uuid.uuid4()}", full_import=full, dry_run=dry_run, stays=True)
+    _go(place, lambda listen: flow.run(place, request, approved=approve, listen=listen), as_json=as_json)
+
+
+@app.command()
+def approve(institution: Slug, *, as_json: AsJson = False) -> None:
+    """Approve an import that waits, and let it go on."""
+    place = _site(institution)
+    import_id = _waiting(place)
+
+    def go(listen: flow.Listener) -> int:
+        flow.answer(place, import_id, approved=True, by="terminal")
+        flow.go_on(place, import_id, answered=True, listen=listen)
+        return import_id
+
+    _go(place, go, as_json=as_json)
+
+
+@app.command()
+def reject(institution: Slug, *, as_json: AsJson = False) -> None:
+    """Reject an import that waits: it ends, and nothing has changed."""
+    place = _site(institution)
+    import_id = _waiting(place)
+    flow.answer(place, import_id, approved=False, by="terminal")
+    flow.close_staging(place, import_id)
+    with database.connect(place.dsn) as connection:
+        made = flow.object_of(connection, import_id)
+    _print_json(made) if as_json else errors.print(f"import {import_id} was declined; nothing has changed")
+
+
+def _waiting(place: flow.Site) -> int:
+    with database.connect(place.dsn) as connection:
+        row = connection.execute(
+            "select id, run_key from ops.import where institution = %s and status = 'awaiting_approval'",
+            (place.institution.slug,),
+        ).fetchone()
+    if row is None:
+        raise typer.BadParameter(f"no import of {place.institution.slug} waits for approval")
+    if not str(row[1]).startswith("cli-"):
+        raise typer.BadParameter(f"import {row[0]} was started in Airflow: answer it there, under Required Actions")
+    return int(str(row[0]))
+
+
+def _go(place: flow.Site, steps: Any, *, as_json: bool) -> None:  # noqa: ANN401 - a function of a listener
+    """Runs the steps under a progress bar, prints how the import ended, and exits accordingly."""
+    problem: Exception | None = None
+    try:
+        with _bar() as listen:
+            import_id = steps(listen)
+    except BusyError as error:
+        errors.print(f"[yellow]{_plain(error)}[/]")
+        raise typer.Exit(FAILED) from error
+    except (HaltedError, SourceError) as error:
+        problem = error
+        import_id = _last(place)
+        if import_id is None:
+            raise
+    with database.connect(place.dsn) as connection:
+        made = flow.object_of(connection, import_id)
+    _print_json(made) if as_json else _print_import(place, made)
+    if problem is not None:
+        errors.print(f"[red]{_plain(problem)}[/]")
+    status = made["status"]
+    if status == "awaiting_approval":
+        slug = place.institution.slug
+        errors.print(f"[yellow]nothing has changed yet: `bin/explorer approve {slug}` or `bin/explorer reject {slug}`[/]")
+        raise typer.Exit(WAITS)
+    raise typer.Exit(FAILED if status == "failed" or problem is not None else DONE)
+
+
+def _last(place: flow.Site) -> int | None:
+    with database.connect(place.dsn) as connection:
+        row = connection.execute(
+            "select max(id) from ops.import where institution = %s and started_at > now() - interval '30 days'",
+            (place.institution.slug,),
+        ).fetchone()
+    return int(str(row[0])) if row and row[0] is not None else None
+
+
+@contextmanager
+def _bar() -> Iterator[flow.Listener]:
+    """Progress on standard error: a bar where that is a terminal, a line for each step elsewhere."""
+    if not errors.is_terminal:
+        seen: list[str] = []
+
+        def say(task: str, _progress: flow.Progress | None) -> None:
+            if task not in seen:
+                seen.append(task)
+                errors.print(f"{task} …")
+
+        yield say
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description:<18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=errors, transient=True) as progress:
+        bars: dict[str, Any] = {}
+
+        def draw(task: str, state: flow.Progress | None) -> None:
+            for name, bar in bars.items():
+                if name != task and not progress.tasks[bar].finished:
+                    progress.update(bar, total=progress.tasks[bar].completed or 1, completed=progress.tasks[bar].completed or 1)
+            if task not in bars:
+                bars[task] = progress.add_task(task, total=None)
+            if state is not None:
+                progress.update(bars[task], completed=state.records, total=state.expected)
+
+        yield draw
+
+
+def _print_import(place: flow.Site, made: Mapping[str, Any]) -> None:
+    seconds = sum(made["seconds"].values())
+    colour = {"succeeded": "green", "dry_run": "cyan", "awaiting_approval": "yellow"}.get(made["status"], "red")
+    console = Console()
+    console.print(
+        f"[bold]{_plain(place.institution.name)}[/]: import {made['import_id']} [{colour}]{made['status']}[/],"
+        f" {made['mode']} ({_plain(made['reason'])}), {seconds:.1f} s"
+    )
+    tally = made["tally"]
+    if tally:
+        table = Table("", "outputs", "authors", "departments")
+        for key in tally["outputs"]:
+            row = [str(tally[entity].get(key, "")) for entity in ("outputs", "authors", "departments")]
+            if any(cell not in {"0", ""} for cell in row) or key == "published":
+                table.add_row(key.replace("_", " "), *row, style="bold" if key == "published" else None)
+        console.print(table)
+        for word in ("removed", "excluded"):
+            reasons = tally.get(f"{word}_because")
+            if reasons:
+                console.print(f"{word}: " + ", ".join(f"{n} {_plain(reason)}" for reason, n in sorted(reasons.items())))
+        if tally["outputs"]["rejected"]:
+            console.print(f"`bin/explorer rejects {place.institution.slug}` lists the rejected records")
+    if "error" in made:
+        console.print(f"[red]{_plain(made['error'].get('task', ''))}: {_plain(made['error']['message'])}[/]")
+
+
+@app.command()
+def status(institution: Annotated[str | None, typer.Argument(metavar="[SLUG]")] = None, *, as_json: AsJson = False) -> None:
+    """Show the institutions, or one, each with its last import and its tally."""
+    with _warehouse() as connection:
+        slugs = (
+            [_slug(connection, institution)]
+            if institution
+            else [str(r[0]) for r in connection.execute("select slug from ops.institution order by slug").fetchall()]
+        )
+        rows = connection.execute(
+            "select distinct on (institution) id from ops.import where institution = any(%s) order by institution, id desc",
+            (slugs,),
+        ).fetchall()
+        made = [flow.object_of(connection, int(str(r[0]))) for r in rows]
+        names = dict(connection.execute("select slug, name || coalesce(' (on hold: ' || hold || ')', '') from ops.institution"))
+    if as_json:
+        _print_json(made)
+        return
+    table = Table("institution", "import", "mode", "status", "outputs", "authors", "departments", "rejected", "seconds")
+    for m in made:
+        tally = m["tally"]
+        numbers = [str(tally[e]["published"]) if e in tally else "" for e in ("outputs", "authors", "departments")]
+        rejected = str(tally["outputs"]["rejected"]) if "outputs" in tally else ""
+        seconds = f"{sum(m['seconds'].values()):.1f}"
+        name = _plain(names[m["institution"]])
+        table.add_row(name, str(m["import_id"]), m["mode"], m["status"], *numbers, rejected, seconds)
+    Console().print(table if made else "No institution was imported yet: `bin/explorer import FILE`.")
+
+
+@app.command()
+def rejects(institution: Slug, *, number: Number = None, as_json: AsJson = False, as_csv: AsCsv = False) -> None:
+    """List the records of an import that are not published for a reason of their own, and why."""
+    with _warehouse() as connection:
+        slug = _slug(connection, institution)
+        import_id = _number(connection, slug, number)
+        names, rows = exports.select(connection, "explorer/rejects", {"import_id": import_id})
+    if as_json:
+        _print_json([dict(zip(names, row, strict=True)) for row in rows])
+    elif as_csv:
+        _print_csv(names, rows)
+    else:
+        table = Table("", "record", "field", "value", "why and what to do", title=f"{slug}, import {import_id}", show_lines=True)
+        for row in (dict(zip(names, r, strict=True)) for r in rows):
+            cells = (row["verdict"], row["place"] or row["key"], row["field"], row["value"], row["reason"])
+            table.add_row(*(_plain(cell or "") for cell in cells))
+        Console().print(table if rows else f"Import {import_id} of {slug} rejected and excluded nothing.")
+
+
+def _number(connection: database.Connection, slug: str, number: int | None) -> int:
+    row = connection.execute(
+        "select id from ops.import where institution = %s and (%s::bigint is null or id = %s) order by id desc limit 1",
+        (slug, number, number),
+    ).fetchone()
+    if row is None:
+        raise typer.BadParameter(f"{slug} has no import {number}" if number else f"{slug} was never imported")
+    return int(str(row[0]))
+
+
+@app.command()
+def export(
+    institution: Slug,
+    what: Annotated[exports.What, typer.Argument(help="What to export.")],
+    *,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Print what is published: outputs, authors or departments, sorted by key. JSON unless --csv is given."""
+    if as_json and as_csv:
+        raise typer.BadParameter("choose --json or --csv")
+    with _warehouse() as connection:
+        names, rows = exports.published(connection, _slug(connection, institution), what)
+    if as_csv:
+        _print_csv(names, rows)
+    else:
+        _print_json([dict(zip(names, row, strict=True)) for row in rows])
+
+
+@app.command()
+def stop() -> None:
+    """Stop the embedded Postgres (it also stops by itself after a minute without work)."""
+    errors.print("stopped" if local.stop() else "it was not running")
+
+
+def _print_json(made: object) -> None:
+    sys.stdout.write(json.dumps(made, ensure_ascii=False, indent=1, default=str) + "\n")
+
+
+def _print_csv(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
+    sys.stdout.write("\ufeff")
+    writer = csv.writer(sys.stdout, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    writer.writerow(names)
+    writer.writerows([exports.cell(value) for value in row] for row in rows)
+
+
+def _plain(value: object) -> str:
+    """Text from outside, without the marks that the terminal's printer would obey."""
+    return str(value).replace("[", "\\[")
+
+
+def run() -> None:
+    """The entry point: known troubles become one sentence and an exit status, never a traceback."""
+    try:
+        app()
+    except ConfigError as error:
+        errors.print(f"[red]{_plain(error)}[/]")
+        sys.exit(WRONG_CALL)
+    except (ConnectionMissingError, LocalError, WarehouseUnusableError) as error:
+        errors.print(f"[red]{_plain(error)}[/]")
+        sys.exit(WRONG_CALL)
+    except (HaltedError, SourceError) as error:
+        errors.print(f"[red]{_plain(error)}[/]")
+        sys.exit(FAILED)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,55 @@
+"""What is published, for programs and spreadsheets."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from explorer import database
+
+if TYPE_CHECKING:
+    from explorer.database import Connection
+
+Rows = list[tuple[object, ...]]
+
+# A text cell that a spreadsheet program would run as a formula, also after blanks and in full width.
+FORMULA = re.compile(r"^[\s\u200b\ufeff]*[=+\-@\t\r＝＋－＠]")  # noqa: RUF001 - full-width on purpose
+
+
+class What(StrEnum):
+    """What can be exported."""
+
+    OUTPUTS = "outputs"
+    AUTHORS = "authors"
+    DEPARTMENTS = "departments"
+
+
+def select(connection: Connection, name: str, parameters: Mapping[str, object]) -> tuple[list[str], Rows]:
+    """Column names and rows of a statement in ``include/sql``."""
+    cursor = database.run(connection, name, parameters)
+    return [column.name for column in cursor.description or ()], cursor.fetchall()
+
+
+def published(connection: Connection, slug: str, what: What) -> tuple[list[str], Rows]:
+    """Column names and rows of an institution's published outputs, authors or departments, sorted by key."""
+    return select(connection, f"explorer/export_{what}", {"institution": slug})
+
+
+def cell(value: object) -> object:
+    """A value as a spreadsheet's cell: lists by semicolon, objects as ``scheme: value``, and nothing that runs as a formula."""
+    match value:
+        case None:
+            return ""
+        case list():
+            return cell("; ".join(str(v.get("name", v)) if isinstance(v, dict) else str(v) for v in value))
+        case dict():
+            return cell("; ".join(f"{k}: {' '.join(v) if isinstance(v, list) else v}" for k, v in value.items()))
+        case str():
+            return f"'{value}" if FORMULA.match(value) else value
+        case int() | float():
+            return value
+        case _:
+            return json.dumps(value, ensure_ascii=False, default=str)
