@@ -457,3 +457,25 @@ def go_on(place: Site, import_id: int, *, approved: bool = False, answered: bool
     finally:
         hear("close_staging", None)
         close_staging(place, import_id)
+
+
+def approval_text(place: Site, import_id: int) -> str | None:
+    """What a person who is asked for approval should see, as Markdown; None where nobody has to be asked."""
+    with database.connect(place.dsn) as connection:
+        import_ = imports.get(connection, import_id)
+        if import_.status != "awaiting_approval":
+            return None
+        imports.stand_on(connection, import_)
+        tally: Any = connection.execute("select tally from ops.import where id = %s", (import_id,)).fetchall()[0][0]
+        gone = connection.execute(
+            "select entity, reason, key, coalesce(old ->> 'title', old ->> 'name', key) from delta"
+            " where action = 'remove' and rekeyed is null and reason <> 'privacy' order by entity desc, key limit 20"
+        ).fetchall()
+    lines = [f"**{place.institution.name}**, import {import_id}, {import_.mode}: {import_.reason}", ""]
+    lines += ["| | published | would be removed | added |", "| --- | ---: | ---: | ---: |"]
+    for entity in ("outputs", "authors", "departments"):
+        n = tally[entity]
+        lines.append(f"| {entity} | {n['published_before']} | {n['removed']} | {n['added']} |")
+    lines += ["", "Among what would go:", ""]
+    lines += [f"- {entity} `{key}`: {name} ({reason})" for entity, reason, key, name in gone]
+    return "\n".join(lines)

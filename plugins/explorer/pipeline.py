@@ -1,0 +1,261 @@
+"""The flow of one institution's DAG, on one screen. A task is one call; what it does stands in ``flow``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import DAG, Param, TriggerRule, conf, dag, get_current_context, task, task_group
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from explorer import config
+from explorer.config import ConfigError, Institution
+
+if TYPE_CHECKING:
+    from explorer.flow import Site
+
+OWNER = "explorer"
+PARAMS = {
+    "full_import": Param(
+        False, type="boolean", title="Full import", description="Reset and import everything, not only what changed."
+    ),
+    "dry_run": Param(
+        False, type="boolean", title="Dry run", description="Stop after the review and report the difference."
+    ),
+}
+DEFAULTS: dict[str, Any] = {
+    "owner": OWNER,
+    "retries": 3,
+    "retry_delay": timedelta(seconds=30),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=15),
+    "execution_timeout": timedelta(hours=2),
+}
+
+
+def import_dag(path: Path, institution: Institution) -> DAG:
+    """The DAG ``import_<slug>`` of an institution."""
+
+    @dag(
+        dag_id=f"import_{institution.slug}",
+        dag_display_name=f"Import {institution.name}",
+        description=f"{institution.name}: research outputs, authors and departments from {institution.source.kind}",
+        doc_md=__doc__,
+        schedule=institution.cron,
+        start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - the DAG's time zone applies
+        catchup=False,
+        max_active_runs=1,
+        params=PARAMS,
+        tags=["import", *_kind(institution)],
+        default_args=DEFAULTS,
+        render_template_as_native_obj=True,
+    )
+    def flow_of_an_import() -> None:
+        import_id = open_import(str(path))
+        read = extract(str(path), import_id)
+        reviewed = in_a_row(str(path), import_id, after=read)
+        approved = Approval(task_id="approve", yaml=str(path), import_id=import_id)
+        loaded = load(str(path), import_id)
+        linked = link_attention(str(path), import_id)
+        mailed = notify(str(path), import_id)
+        closed = close_staging(str(path), import_id).as_teardown()
+        reviewed >> approved >> loaded >> linked >> mailed >> closed
+
+    return flow_of_an_import()
+
+
+@task
+def open_import(path: str) -> int:
+    """Takes the institution for this run: full or incremental, and why. Ends quietly if another import is at work."""
+    from explorer import flow
+    from explorer.imports import Request
+
+    context = get_current_context()
+    run: Any = context["dag_run"]
+    request = Request(
+        run_key=run.run_id,
+        full_import=bool(context["params"]["full_import"]),
+        dry_run=bool(context["params"]["dry_run"]),
+        scheduled=str(run.run_type) == "scheduled",
+        run_url=f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/{run.dag_id}/runs/{run.run_id}",
+    )
+    with told():
+        return flow.open_import(flow.site(path), request)
+
+
+@task_group
+def extract(path: str, import_id: Any) -> Any:
+    """Streams the source into staging: each list of it page by page, side by side, going on where it stopped."""
+    read = read_part.partial(path=path, import_id=import_id).expand(part=plan_parts(path, import_id))
+    settled = settle(path, import_id)
+    read >> settled
+    return settled
+
+
+@task
+def plan_parts(path: str, import_id: int) -> list[str]:
+    """Asks the source which lists there are to read: departments, outputs, one for each chosen set."""
+    return step("plan_parts", path, import_id)
+
+
+@task(execution_timeout=timedelta(hours=12), max_active_tis_per_dagrun=4, map_index_template="{{ part }}")
+def read_part(path: str, import_id: int, part: str) -> int:
+    """Reads one list of the source: a page and the cursor behind it are committed together."""
+    get_current_context()["part"] = part  # type: ignore[typeddict-unknown-key]
+    return step("read_part", path, import_id, part)
+
+
+@task
+def settle(path: str, import_id: int) -> None:
+    """Says which of several copies of a record counts, what the source deleted and what could not be read."""
+    step("settle", path, import_id)
+
+
+def in_a_row(path: str, import_id: Any, after: Any) -> Any:
+    """Validation, privacy, orphans, review: each works on what the one before left in staging."""
+    for one in (validate, privacy_filter, clean_up_orphans, review):
+        before, after = after, one(path, import_id)
+        before >> after
+    return after
+
+
+@task
+def validate(path: str, import_id: int) -> None:
+    """Great Expectations over staging: a bad record is rejected with its reason, too many fail the import."""
+    step("validate", path, import_id)
+
+
+@task
+def privacy_filter(path: str, import_id: int) -> None:
+    """Drops what the institution does not share; records the rule that dropped, never the thing."""
+    step("privacy_filter", path, import_id)
+
+
+@task
+def clean_up_orphans(path: str, import_id: int) -> None:
+    """Keeps or removes outputs without authors, as the institution chose."""
+    step("clean_up_orphans", path, import_id)
+
+
+@task
+def review(path: str, import_id: int) -> str:
+    """Works out the difference with what is published, once; nothing has changed yet."""
+    return step("review", path, import_id)
+
+
+class Approval(HITLOperator):
+    """Waits for a person where an import would remove more than the limit; skipped otherwise."""
+
+    template_fields = (*HITLOperator.template_fields, "import_id")
+
+    def __init__(self, *, yaml: str, import_id: Any, **arguments: Any) -> None:
+        super().__init__(
+            subject="Publish an import that removes much?",
+            options=["Approve", "Reject"],
+            response_timeout=timedelta(days=3),
+            retries=0,
+            **arguments,
+        )
+        self.yaml = yaml
+        self.import_id = import_id
+
+    def execute(self, context: Any) -> Any:
+        """Asks, with the numbers, if the review says that a person must answer."""
+        text = step("approval_text", self.yaml, self.import_id)
+        if text is None:
+            raise AirflowSkipException("no approval needed")
+        self.body = text
+        return super().execute(context)
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
+        """Passes the answer on; a rejected import ends and has changed nothing."""
+        if "error" in event:
+            step("answer", self.yaml, self.import_id, approved=False, by="no answer in time")
+            raise AirflowSkipException("no answer in time: declined, nothing has changed")
+        approved = event["chosen_options"] == ["Approve"]
+        by = (event.get("responded_by_user") or {}).get("name") or "somebody"
+        step("answer", self.yaml, self.import_id, approved=approved, by=by)
+        if not approved:
+            raise AirflowSkipException(f"declined by {by}: nothing has changed")
+        return None
+
+
+@task(trigger_rule=TriggerRule.NONE_FAILED)
+def load(path: str, import_id: int) -> None:
+    """Publishes in one transaction: readers see the old state or the new one."""
+    step("load", path, import_id)
+
+
+@task
+def link_attention(path: str, import_id: int) -> str:
+    """Asks for the attention of outputs and links them by identifier; the import stands without it."""
+    return step("link_attention", path, import_id)
+
+
+@task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+def notify(path: str, import_id: int) -> None:
+    """Mails the institution: the tally, the rejects by reason, the duration. Sends nothing twice."""
+    step("notify", path, import_id)
+
+
+@task(retries=1)
+def close_staging(path: str, import_id: int) -> str:
+    """Drops staging after a good end; after a failure it stays a while, so that a task can be cleared and run again."""
+    return step("close_staging", path, import_id)
+
+
+def step(name: str, path: str, import_id: int | None, *arguments: Any, **named: Any) -> Any:
+    """One call into ``flow``, on the import of this run."""
+    from explorer import flow
+
+    if import_id is None:
+        raise AirflowSkipException("this run opened no import")
+    with told():
+        place: Site = flow.site(path)
+        call: Callable[..., Any] = getattr(flow, name)
+        return call(place, int(import_id), *arguments, **named)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Says to Airflow what an error means: nothing to do is a skip, what no retry can mend fails at once."""
+    from explorer.imports import BusyError, FinishedError, HaltedError
+
+    try:
+        yield
+    except (BusyError, FinishedError) as error:
+        raise AirflowSkipException(str(error)) from error
+    except (ConfigError, HaltedError) as error:
+        raise AirflowFailException(str(error)) from error
+
+
+def broken_dag(path: Path, problem: str) -> DAG:
+    """A DAG in place of one whose YAML is broken: its single task fails and says what is wrong in which line."""
+
+    @dag(
+        dag_id=f"import_{config.slug_of(path)}",
+        schedule=None,
+        start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - the DAG's time zone applies
+        tags=["import", "broken configuration"],
+        default_args={"owner": OWNER, "retries": 0},
+        doc_md=f"```\n{problem}\n```",
+        params=PARAMS,
+    )
+    def broken() -> None:
+        @task
+        def read_configuration() -> None:
+            """Fails, and says what is wrong in which line of the institution's YAML."""
+            raise AirflowFailException(problem)
+
+        read_configuration()
+
+    return broken()
+
+
+def _kind(institution: Institution) -> list[str]:
+    platform = getattr(institution.source, "platform", None)
+    return [institution.source.kind, *([platform] if platform else [])]
