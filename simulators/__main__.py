@@ -12,16 +12,20 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from simulators.brobdingnag import brobdingnag, move_on
 from simulators.eprints import EPrints
 from simulators.repository import World, stamp, wall_clock
-from simulators.serving import Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simulators.serving import Simulator
 
 PORT = 8765
 

@@ -5,14 +5,16 @@ The shares below are exact, not chances, so that counts can be foreseen; which r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulators import invented
 from simulators.repository import Clock, Creator, Document, Flaw, Heading, Item, View, World, stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 SEED = "Grildrig"
 NAME = "Brobdingnag Institute Repository"
@@ -161,7 +163,7 @@ VIEWS = (
 
 
 def brobdingnag(clock: Clock | None = None, *, records: int = 2000, flaws: bool = True, seed: str = SEED) -> World:
-    """The repository with ``records`` records, a fiftieth of them deleted; with ``flaws``, seven live ones are broken."""
+    """The repository with ``records`` records, a fiftieth of them deleted; ``flaws``: seven live ones are broken."""
     random = Random(f"{seed}-{records}")
     staff = invented.people(random, max(8, records * STAFF_SHARE // 100))
     guests = invented.people(random, max(8, records // 4), first_serial=1_000_001)

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 from urllib.parse import quote, unquote
 
 from simulators.repository import Flaw, Heading, Item, View, VirtualClock, World, stamp
 from simulators.serving import TRANSPORT_FAULTS, Answer, Call, Fault, Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 PAGE_SIZE = 100
 PROTOCOL_FAULTS: Mapping[str, str] = {

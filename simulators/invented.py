@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from random import Random
 
 # Family names are put together, so that nobody has them; given names are ordinary, so that they read well.
 FAMILY_HEADS = (

@@ -166,7 +166,7 @@ class World:
             self._lists.clear()
             return dated
 
-    def edit(self, number: int, at: datetime | None = None, **changes: Any) -> Item:  # noqa: ANN401  (as dataclasses.replace takes them)
+    def edit(self, number: int, at: datetime | None = None, **changes: Any) -> Item:
         """Changes fields of an item; without any, only its datestamp."""
         with self._lock:
             return self.add(replace(self._items[number], **changes), at)
