@@ -12,12 +12,15 @@ import itertools
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from explorer.records import Department, Note
 from explorer.tables import Content, Row, Table, TableRefused, clean, column_letter, open_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 MAX_BYTES = 64 * 1024**2
 MOST_PROBLEMS = 200

@@ -12,16 +12,19 @@ import hashlib
 import hmac
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
 from explorer import identifiers
 from explorer.hierarchy import DepartmentNames, normalised
 from explorer.records import Contribution, Department, Identifier, Note, Output, Refusal
-from explorer.tables import Row, Table, TableRefused, clean, column_letter, is_blank, unguarded
+from explorer.tables import DELIMITER_NAMES, Row, Table, TableRefused, clean, column_letter, is_blank, unguarded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 LONGEST_VALUE = 500  # characters of a value that a note shows
 
@@ -154,6 +157,18 @@ class Sheet:
     names: DepartmentNames | None  # None: the institution sends no groups
     uri_domains: tuple[str, ...]
     hash_key: bytes
+
+    @property
+    def how_read(self) -> Mapping[str, str]:
+        """What was found out about the file, for people."""
+        table = self.table
+        words = f", for example {', '.join(table.samples)}" if table.samples and not table.notes else ""
+        return {
+            "encoding": table.encoding_note + words,
+            "delimiter": DELIMITER_NAMES[table.delimiter],
+            "header": f"row {table.header_row}: {', '.join(filter(None, table.header))}",
+            "columns": self.columns.summary(),
+        }
 
     @property
     def notes(self) -> tuple[Note, ...]:

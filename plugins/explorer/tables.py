@@ -15,12 +15,14 @@ import itertools
 import re
 import unicodedata
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from explorer.records import Note
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
 
 Content = bytes | Path
 Encoding = Literal["utf-8", "utf-16", "utf-32", "cp1252", "cp850", "mac_roman"]
@@ -66,8 +68,10 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"<?xml", "an XML document"),
     (b"<", "a web page or XML document"),
 )
-_BLANK = "".join(map(chr, range(33))) + "\x7f\x85\xa0\u1680\u180e\u200b\u200c\u200d\u2060\u202f\u205f\u3000\ufeff" + (
-    "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029"
+_BLANK = (
+    "".join(map(chr, range(33)))
+    + "\x7f\x85\xa0\u1680\u180e\u200b\u200c\u200d\u2060\u202f\u205f\u3000\ufeff"
+    + ("".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029")
 )
 _FORMULA = re.compile("\\s*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]|[\t\r]")
 
@@ -263,7 +267,10 @@ codecs.register_error(_ODD_BYTES, _as_windows_1252)
 _UTF8_LETTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _PHRASE = re.compile(rb"[^\r\n,;\t\"\0]{0,60}[\x80-\xff][^\r\n,;\t\"\0]{0,60}")
+_LONE_RETURN = re.compile(rb"\r[^\r\n]")
+_ASCII = bytes(range(128))
 _MOST_PHRASES = 5000
+_FIRST_PHRASES = 200
 
 
 def _decoding(content: Content) -> _Decoding:
@@ -277,29 +284,24 @@ def _decoding(content: Content) -> _Decoding:
             name = ENCODING_NAMES[marked]
             raise TableRefused(f"The file says that it is {name}, but is not (perhaps it was cut off); {SAVE_AS}.")
         return _Decoding(marked, f"{ENCODING_NAMES[marked]}, as its byte order mark says", (), digest)
-    phrases, letters, odd, carriage_returns = _survey(content)
     if valid:
-        words = _words(phrases, "utf-8")
+        words = _words(_first_phrases(content), "utf-8")
         how = "with byte order mark" if marked else "without byte order mark"
         return _Decoding("utf-8", f"UTF-8, {how}", words, digest, _garbled(words))
-    if marked == "utf-8" or letters > odd:
-        bad = [phrase for phrase in phrases if not _is_utf8(phrase)]
-        words = _words(bad, "utf-8")
-        message = (
-            f"Most of the file is UTF-8, but {odd} bytes are not; these were read as Windows-1252. Look at these words "
-            f"before you publish, and {SAVE_AS} if they are wrong: {_quoted(words)}."
-        )
-        note = Note("encoding_guessed", message, "warning", value=", ".join(words) or None)
-        return _Decoding("utf-8", f"UTF-8 with {odd} odd bytes: {_quoted(words)}", words, digest, (note,))
-    encoding = _legacy_encoding(phrases, lone_returns=carriage_returns)
-    words = _words(phrases, encoding)
-    name = ENCODING_NAMES[encoding]
+    survey = _survey(content)
+    mostly = marked == "utf-8" or survey.high > 2 * survey.odd
+    encoding = "utf-8" if mostly else _legacy_encoding(survey)
+    words = _words(tuple(survey.phrases), encoding)
+    how = (
+        f"UTF-8 but for {survey.odd} bytes that were read as Windows-1252"
+        if mostly
+        else f"not UTF-8 and was read as {ENCODING_NAMES[encoding]}"
+    )
     message = (
-        f"The file is not UTF-8 and was read as {name}. Look at these words before you publish, and {SAVE_AS} if they "
-        f"are wrong: {_quoted(words)}."
+        f"The file is {how}. Look at these words before you publish, and {SAVE_AS} if they are wrong: {_quoted(words)}."
     )
     note = Note("encoding_guessed", message, "warning", value=", ".join(words) or None)
-    return _Decoding(encoding, f"not UTF-8, read as {name}: {_quoted(words)}", words, digest, (note,))
+    return _Decoding(encoding, f"{how}: {_quoted(words)}", words, digest, (note,))
 
 
 def _read_through(content: Content, encoding: Encoding) -> tuple[str, bool]:
@@ -326,34 +328,47 @@ def _is_utf8(phrase: bytes) -> bool:
     return _decodes(codecs.getincrementaldecoder("utf-8")(), phrase, final=True)
 
 
-def _survey(content: Content) -> tuple[list[bytes], int, int, bool]:
-    """Phrases with bytes beyond ASCII, the number of UTF-8 letters and of bytes that are none, and lone CRs."""
-    phrases: dict[bytes, None] = {}
-    letters = odd = 0
-    lone = False
+@dataclass(slots=True)
+class _Survey:
+    """The bytes beyond ASCII in a file that is not all UTF-8."""
+
+    phrases: dict[bytes, None] = field(default_factory=dict)  # those that are no UTF-8
+    high: int = 0
+    odd: int = 0  # of these: not part of a UTF-8 letter
+    lone_returns: bool = False
+
+
+def _survey(content: Content) -> _Survey:
+    found = _Survey()
     with _open(content) as stream:
         while chunk := stream.read(CHUNK):
-            lone = lone or re.search(rb"\r(?![\r\n])", chunk[:-1]) is not None
+            found.lone_returns = found.lone_returns or _LONE_RETURN.search(chunk) is not None
             if chunk.isascii():
                 continue
-            sound = _UTF8_LETTER.findall(chunk)
-            letters += len(sound)
-            odd += sum(map(len, _HIGH.findall(chunk))) - sum(map(len, sound))
-            for match in _PHRASE.finditer(chunk):
-                if len(phrases) >= _MOST_PHRASES and (not odd or letters < odd):
-                    break
-                if len(phrases) < _MOST_PHRASES or not _is_utf8(match[0]):
-                    phrases[match[0].strip()] = None
-                if len(phrases) >= 2 * _MOST_PHRASES:
-                    break
-    return list(phrases), letters, odd, lone
+            found.high += len(chunk.translate(None, _ASCII))
+            found.odd += len(_UTF8_LETTER.sub(b"", chunk).translate(None, _ASCII))
+            if len(found.phrases) < _MOST_PHRASES:
+                odd = (match[0].strip() for match in _PHRASE.finditer(chunk) if not _is_utf8(match[0]))
+                found.phrases.update(dict.fromkeys(itertools.islice(odd, _MOST_PHRASES)))
+    return found
+
+
+def _first_phrases(content: Content) -> list[bytes]:
+    """Some phrases with letters beyond ASCII, of the first chunk that has any."""
+    with _open(content) as stream:
+        while chunk := stream.read(CHUNK):
+            if not chunk.isascii():
+                return [match[0].strip() for match in itertools.islice(_PHRASE.finditer(chunk), _FIRST_PHRASES)]
+    return []
 
 
 def _words(phrases: Sequence[bytes], encoding: Encoding) -> tuple[str, ...]:
     """Up to five different pieces of text as decoded, for a person to look at; never a mail address."""
     errors = _ODD_BYTES if encoding == "utf-8" else "replace"
     texts = (clean(phrase.decode(encoding, errors)) for phrase in phrases)
-    return tuple(itertools.islice(dict.fromkeys(text[:80] for text in texts if not text.isascii() and "@" not in text), 5))
+    return tuple(
+        itertools.islice(dict.fromkeys(text[:80] for text in texts if not text.isascii() and "@" not in text), 5)
+    )
 
 
 def _quoted(words: Sequence[str]) -> str:
@@ -371,19 +386,27 @@ def _garbled(words: Sequence[str]) -> tuple[Note, ...]:
     return (Note("garbled_text", message, "warning", value=", ".join(bad)),)
 
 
-def _legacy_encoding(phrases: Sequence[bytes], *, lone_returns: bool) -> Encoding:
+def _legacy_encoding(survey: _Survey) -> Encoding:
     """Windows-1252, unless it fails or puts signs or capitals inside words, and another does so less."""
-    words = [word for phrase in phrases for word in re.findall(rb"[A-Za-z\x80-\xff'-]+", phrase) if not word.isascii()]
+    pieces = (piece for phrase in survey.phrases for piece in _PIECE.findall(phrase))
+    words = [piece for piece in pieces if not piece.isascii()]
     wrong: dict[Encoding, float] = {}
-    for encoding in ("cp1252", "cp850", "mac_roman"):
+    for encoding in _LEGACY:
         decoded = [word.decode(encoding, "replace") for word in words]
         wrong[encoding] = sum(map(_looks_wrong, decoded)) / max(1, len(words))
         if encoding != "cp1252":  # both read most bytes as some letter: the rarer letters tell them apart
             wrong[encoding] += 0.1 * sum(map(_rarity, decoded)) / max(1, len(words))
-    if lone_returns:
+    if survey.lone_returns:
         wrong["cp850"] += 0.05
     other: Encoding = "cp850" if wrong["cp850"] < wrong["mac_roman"] else "mac_roman"
-    return "cp1252" if wrong["cp1252"] <= max(0.1, wrong[other]) else other
+    return "cp1252" if wrong["cp1252"] <= max(_FEW, wrong[other]) else other
+
+
+_LEGACY: tuple[Encoding, ...] = ("cp1252", "cp850", "mac_roman")
+_PIECE = re.compile(rb"[A-Za-z\x80-\xff'-]+")
+_FEW = 0.1  # of the words may look wrong: people do write odd words
+_DASHES = "\u2013\u2014"
+_INSIDE = "\u2018\u2019\xad\xa0"  # apostrophes, soft hyphen, no-break space
 
 
 def _looks_wrong(word: str) -> bool:
@@ -399,12 +422,12 @@ def _out_of_place(before: str, letter: str, after: str) -> bool:
         return in_small or in_capitals
     if letter == "\ufffd" or (unicodedata.category(letter) in {"Cc", "So", "Sm"} and letter not in "®©°"):
         return True
-    dash = letter in "–—" and not (before.islower() and after.islower())
-    return before.isalpha() and after.isalpha() and letter not in "’‘\xad\xa0" and not dash
+    dash = letter in _DASHES and not (before.islower() and after.islower())
+    return before.isalpha() and after.isalpha() and letter not in _INSIDE and not dash
 
 
-_COMMON = frozenset("äöüéßÄÖÜ’")
-_USUAL = frozenset("àáâãåæçèêëíîïñóôõøúûœšžÀÁÂÅÇÈÉÊÍÑÓÔØÚŠŽ‘“”–—°®")
+_COMMON = frozenset("äöüéßÄÖÜ\u2019")
+_USUAL = frozenset("àáâãåæçèêëíîïñóôõøúûœšžÀÁÂÅÇÈÉÊÍÑÓÔØÚŠŽ°®\u2018\u201c\u201d\u2013\u2014")
 
 
 def _rarity(word: str) -> float:
@@ -564,6 +587,9 @@ def _likeness(rows: Sequence[Row], known: Callable[[str], bool]) -> tuple[int, f
     return _header_at(rows, known)[1], often / len(rows) if width > 1 else 0.0, width
 
 
+_SMALL_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
+
+
 def _columns(header: tuple[str, ...], below: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], bool]:
     """The header without the nameless columns at its end, and whether the rows begin with a number of their own.
 
@@ -579,7 +605,7 @@ def _columns(header: tuple[str, ...], below: Sequence[tuple[str, ...]]) -> tuple
     header = header[:width]
     numbers = [cells[0].strip(_BLANK) for cells in below]
     one_more = len(below) > 1 and width == named and all(len(cells) == named + 1 for cells in below)
-    digits = one_more and all(number.isascii() and number.isdigit() and len(number) < 10 for number in numbers)
+    digits = one_more and all(_SMALL_NUMBER.fullmatch(number) for number in numbers)
     if digits and all(int(after) == int(before) + 1 for before, after in itertools.pairwise(numbers)):
         return ("", *header), True
     return header, False

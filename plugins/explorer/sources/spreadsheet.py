@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -21,20 +20,23 @@ from typing import TYPE_CHECKING
 from explorer import config
 from explorer.hierarchy import DepartmentNames, Hierarchy, read_groups
 from explorer.http import Limits, PoliteSession, shown
-from explorer.records import Output
+from explorer.report import TO_DO, Report, report_on
 from explorer.sheet import Sheet, columns_of, known_names
 from explorer.sources import Abilities, Cursor, Finding, Page, Part, Plan, SourceError
-from explorer.tables import DELIMITER_NAMES, Content, TableRefused, open_table
+from explorer.tables import Content, TableRefused, open_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
     from explorer.connections import Connection
+    from explorer.records import Output
 
 PAGE_ROWS = 2000
 SAMPLE_OUTPUTS = 10
 LARGEST_DOWNLOAD = 512 * 1024**2
+ABILITIES = Abilities(joins_records=True)
 DEPARTMENTS = Part("departments", "departments")
 PUBLICATIONS = Part("publications", "outputs")
-
 
 
 def source(institution: config.Institution, connection: Connection | None, *, hash_key: bytes) -> SpreadsheetSource:
@@ -71,7 +73,7 @@ class SpreadsheetSource:
     aliases: Mapping[str, str] = field(default_factory=dict)
     uri_domains: tuple[str, ...] = ()
     session: Callable[[], PoliteSession] = PoliteSession
-    abilities: Abilities = Abilities(joins_records=True)
+    abilities: Abilities = ABILITIES
 
     def parts(self, plan: Plan) -> Sequence[Part]:
         """The groups, where there is such a file, and the publications."""
@@ -125,17 +127,19 @@ class SpreadsheetSource:
         except SourceError as error:
             yield Finding("file", ok=False, detail=str(error), fix="Mend the file and send it again.")
             return
-        table, columns = sheet.table, sheet.columns
         yield Finding("publications file", ok=True, detail=self._name(self.publications))
-        sure = not any(note.severity == "warning" for note in table.notes)
-        detail = table.encoding_note + (f", for example {', '.join(table.samples)}" if sure and table.samples else "")
-        yield Finding("encoding", True, detail, None if sure else "Save it as CSV UTF-8 if these words look wrong.")
-        yield Finding("delimiter", ok=True, detail=DELIMITER_NAMES[table.delimiter])
-        yield Finding("header", ok=True, detail=f"row {table.header_row}: {', '.join(filter(None, table.header))}")
-        yield Finding("columns", ok=True, detail=columns.summary())
-        for note in (*table.notes, *sheet.notes):
-            yield Finding(note.code, ok=True, detail=note.message)
+        for what, how in sheet.how_read.items():
+            yield Finding(what, ok=True, detail=how)
+        for note in (*sheet.table.notes, *sheet.notes):
+            yield Finding(note.code, ok=True, detail=note.message, fix=TO_DO.get(note.code))
         yield from self._check_rows(sheet)
+
+    def report(self) -> Report:
+        """Everything about the publications file that its maker should know. Raises ``SourceError``."""
+        sheet = self.sheet()
+        name = self._name(self.publications)
+        with _refusals(name):
+            return report_on(name, sheet.how_read, (*sheet.table.notes, *sheet.notes), sheet.outputs())
 
     def _check_groups(self) -> Iterator[Finding]:
         hierarchy = self._hierarchy()
@@ -145,25 +149,19 @@ class SpreadsheetSource:
         yield Finding("groups file", ok=True, detail=detail)
 
     def _check_rows(self, sheet: Sheet) -> Iterator[Finding]:
-        rows = rejected = 0
-        codes: Counter[str] = Counter()
-        samples: list[str] = []
+        name = self._name(self.publications)
         try:
-            with _refusals(self._name(self.publications)):
-                for output in sheet.outputs():
-                    rows += 1
-                    rejected += output.refusal is not None
-                    codes.update([output.refusal.rule] if output.refusal else (note.code for note in output.notes))
-                    if output.refusal is None and len(samples) < SAMPLE_OUTPUTS:
-                        samples.append(_line(output))
+            with _refusals(name):
+                report = report_on(name, {}, (), sheet.outputs(), most=0)
+                valid = (output for output in sheet.outputs() if output.refusal is None)
+                samples = [_line(output) for output in itertools.islice(valid, SAMPLE_OUTPUTS)]
         except SourceError as error:
             yield Finding("rows", ok=False, detail=str(error), fix="Mend the file and send it again.")
             return
-        valid = rows - rejected
-        yield Finding("rows", valid > 0, f"{rows:,} uploaded, {valid:,} valid, {rejected:,} rejected")
-        if codes:
-            detail = ", ".join(f"{code} in {count:,}" for code, count in codes.most_common())
-            yield Finding("notes and refusals", ok=True, detail=detail)
+        detail = f"{report.uploaded:,} uploaded, {report.valid:,} valid, {report.rejected:,} rejected"
+        yield Finding("rows", report.valid > 0, detail, None if report.valid else TO_DO["no_identifier"])
+        for code, count in report.counts.most_common():
+            yield Finding(code, ok=True, detail=f"in {count:,} places", fix=TO_DO.get(code))
         yield Finding("sample", bool(samples), "\n".join(samples) or "no row has a valid identifier")
 
     def _hierarchy(self) -> Hierarchy:
