@@ -38,7 +38,7 @@ from explorer.config_file import ConfigError, Document, Key, Problem
 
 __all__ = ["INSTITUTIONS", "ConfigError", "Institution", "files", "find", "load"]
 
-INSTITUTIONS = Path(__file__).resolve().parents[2] / "include" / "institutions"
+INSTITUTIONS: Path = Path(__file__).resolve().parents[2] / "include" / "institutions"
 
 # Marks a key that does not change what is published, only when, how fast or to whom it is told.
 OPERATIONAL: dict[str, Any] = {"fingerprint": False}
@@ -102,7 +102,9 @@ def _mail(text: str) -> str:
 
 def _domain(text: str) -> str:
     if not _DOMAIN.fullmatch(text):
-        raise ValueError(f"`{text}` is no domain; allowed: a name without https:// and path, like repo.lilliput.example")
+        raise ValueError(
+            f"`{text}` is no domain; allowed: a name without https:// and path, like repo.lilliput.example"
+        )
     return text.lower()
 
 
@@ -115,7 +117,8 @@ def _duration(value: object) -> object:
     return timedelta(**{f"{match[2]}s": int(match[1])})
 
 
-def _in_words(duration: timedelta) -> str:
+def in_words(duration: timedelta) -> str:
+    """A duration as a file says it: ``7 days``, ``36 hours``."""
     hours = int(duration.total_seconds()) // 3600
     number, unit = (hours // 24, "day") if hours % 24 == 0 else (hours, "hour")
     return f"{number} {unit}{'' if number == 1 else 's'}"
@@ -167,7 +170,7 @@ Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),
-    PlainSerializer(_in_words, when_used="json"),
+    PlainSerializer(in_words, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["7 days"]}),
 ]
 
@@ -226,9 +229,7 @@ class BaseSource(Settings):
     politeness: Politeness = Field(
         default=Politeness(), description="How gently the source is asked.", json_schema_extra=OPERATIONAL
     )
-    allow_http: bool = Field(
-        default=False, description="Also talk without encryption.", json_schema_extra=OPERATIONAL
-    )
+    allow_http: bool = Field(default=False, description="Also talk without encryption.", json_schema_extra=OPERATIONAL)
     allow_private_hosts: bool = Field(
         default=False, description="Also talk to addresses of a private network.", json_schema_extra=OPERATIONAL
     )
@@ -402,9 +403,7 @@ class PureSource(BaseSource):
         return connection
 
 
-AnySource = Annotated[
-    SpreadsheetSource | OaiPmhSource | ElementsSource | PureSource, Field(discriminator="kind")
-]
+AnySource = Annotated[SpreadsheetSource | OaiPmhSource | ElementsSource | PureSource, Field(discriminator="kind")]
 
 
 class Privacy(Settings):
@@ -420,7 +419,9 @@ class Privacy(Settings):
 class Departments(Settings):
     """Where the departments come from. In a file: source, none, or a mapping of the other keys."""
 
-    mode: Literal["source", "none", "file"] = Field(default="source", description="Follows from the other keys.", json_schema_extra=DERIVED)
+    mode: Literal["source", "none", "file"] = Field(
+        default="source", description="Follows from the other keys.", json_schema_extra=DERIVED
+    )
     file: Location | None = Field(
         default=None, description="departments.csv or .json: a path or https address.", json_schema_extra=BY_CONTENT
     )
@@ -477,7 +478,9 @@ def _check_departments(departments: Departments, source: BaseSource) -> None:
     if not departments.collections and platform not in {"dspace6", "dspace7"}:
         raise ValueError("`collections` means nothing for this source; allowed for: dspace6, dspace7")
     if platform == "esploro" and departments.mode == "none" and not getattr(source, "sets", Sets()).include:
-        raise ValueError("Esploro answers by set alone: without departments, name a profile in the source's `sets.include`")
+        raise ValueError(
+            "Esploro answers by set alone: without departments, name a profile in the source's `sets.include`"
+        )
 
 
 class Institution(Settings):
@@ -574,7 +577,7 @@ class Institution(Settings):
     def _published(self, value: object, counts: object = True) -> object:
         """What of a value counts towards the fingerprint, as JSON that is the same for the same meaning."""
         if isinstance(value, Settings):
-            marks = {name: _mark(type(value), name) for name in type(value).model_fields}
+            marks = {name: mark(type(value), name) for name in type(value).model_fields}
             return {name: self._published(getattr(value, name), mark) for name, mark in marks.items() if mark}
         if isinstance(value, Mapping):
             return dict(value)
@@ -591,7 +594,7 @@ class Institution(Settings):
             raise ConfigError(Problem(self.path, 1, "", f"{file} cannot be read: {error.strerror}")) from None
 
 
-def _mark(model: type[BaseModel], name: str) -> object:
+def mark(model: type[BaseModel], name: str) -> object:
     """False where a field is operational, "content" where its file's content counts, else True."""
     extra = model.model_fields[name].json_schema_extra
     return extra.get("fingerprint", True) if isinstance(extra, dict) else True
@@ -631,7 +634,9 @@ def find(slug_or_file: str, folder: Path = INSTITUTIONS) -> Path:
         return Path(slug_or_file)
     slugs = [known.stem for known in files(folder)]
     hint = config_messages.did_you_mean(slug_or_file, slugs)
-    message = f"there is neither an institution nor a file `{slug_or_file}`{hint}; institutions: {', '.join(slugs) or 'none'}"
+    message = (
+        f"there is neither an institution nor a file `{slug_or_file}`{hint}; institutions: {', '.join(slugs) or 'none'}"
+    )
     raise ConfigError(Problem(file, 1, "", message))
 
 
@@ -648,7 +653,7 @@ def _content_files(settings: Settings, above: Key) -> Iterator[tuple[Key, str]]:
         value = getattr(settings, name)
         if isinstance(value, Settings):
             yield from _content_files(value, (*above, name))
-        elif isinstance(value, str) and _mark(type(settings), name) == "content":
+        elif isinstance(value, str) and mark(type(settings), name) == "content":
             yield (*above, name), value
 
 

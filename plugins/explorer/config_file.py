@@ -96,7 +96,9 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise ConfigError(Problem(path, 1, "", f"the file cannot be read: {error.strerror}")) from None
     if len(content) > LARGEST:
-        raise ConfigError(Problem(path, 1, "", f"the file is larger than {LARGEST // 1024} KiB: is it a configuration?"))
+        raise ConfigError(
+            Problem(path, 1, "", f"the file is larger than {LARGEST // 1024} KiB: is it a configuration?")
+        )
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -111,7 +113,9 @@ def _syntax(path: Path, text: str, error: yaml.YAMLError) -> Problem:
     if line <= len(lines) and "\t" in lines[line - 1][: len(lines[line - 1]) - len(lines[line - 1].lstrip())]:
         return Problem(path, line, "", "a tab in the indentation: YAML wants blanks")
     what = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).splitlines()[0]
-    return Problem(path, line, "", f"not valid YAML: {what}; a text with `:`, `#` or quotes in it needs quotes around it")
+    return Problem(
+        path, line, "", f"not valid YAML: {what}; a text with `:`, `#` or quotes in it needs quotes around it"
+    )
 
 
 class _Reader:

@@ -93,8 +93,10 @@ def _shape(value: object) -> str:
 
 
 def keys_of(model: type[BaseModel]) -> list[str]:
-    """The keys that a file may use, in the order of the model; fields that follow from others are none."""
-    return [name for name, field in model.model_fields.items() if not _is_derived(field.json_schema_extra)]
+    """The keys that a file may use, a model's own before those that it shares; derived fields are no keys."""
+    keys = [name for name, field in model.model_fields.items() if not _is_derived(field.json_schema_extra)]
+    shared = {name for base in model.__mro__[1:] for name in getattr(base, "__annotations__", {})}
+    return sorted(keys, key=lambda name: name in shared)
 
 
 def _is_derived(extra: object) -> bool:
