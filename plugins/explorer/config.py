@@ -574,11 +574,11 @@ class Institution(Settings):
         text = json.dumps(published, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def _published(self, value: object, counts: object = True) -> object:
+    def _published(self, value: object, *, counts: object = True) -> object:
         """What of a value counts towards the fingerprint, as JSON that is the same for the same meaning."""
         if isinstance(value, Settings):
-            marks = {name: mark(type(value), name) for name in type(value).model_fields}
-            return {name: self._published(getattr(value, name), mark) for name, mark in marks.items() if mark}
+            counted = {name: mark(type(value), name) for name in type(value).model_fields}
+            return {name: self._published(getattr(value, name), counts=how) for name, how in counted.items() if how}
         if isinstance(value, Mapping):
             return dict(value)
         if isinstance(value, tuple):
@@ -591,7 +591,7 @@ class Institution(Settings):
         try:
             return hashlib.sha256(file.read_bytes()).hexdigest()
         except OSError as error:
-            raise ConfigError(Problem(self.path, 1, "", f"{file} cannot be read: {error.strerror}")) from None
+            raise ConfigError(Problem(self.path, 0, "", f"{file} cannot be read: {error.strerror}")) from None
 
 
 def mark(model: type[BaseModel], name: str) -> object:
@@ -637,7 +637,7 @@ def find(slug_or_file: str, folder: Path = INSTITUTIONS) -> Path:
     message = (
         f"there is neither an institution nor a file `{slug_or_file}`{hint}; institutions: {', '.join(slugs) or 'none'}"
     )
-    raise ConfigError(Problem(file, 1, "", message))
+    raise ConfigError(Problem(folder, 0, "", message))
 
 
 def _blame_files(document: Document, institution: Institution) -> None:

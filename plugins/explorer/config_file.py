@@ -7,12 +7,14 @@ file needs none, and they are how a small file becomes a large or a dangerous on
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 LARGEST = 256 * 1024  # bytes; a real file has one or two thousand
 DEEPEST = 12  # levels of mappings and lists within each other
@@ -23,7 +25,7 @@ Data = str | None | list["Data"] | dict[str, "Data"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: ``key`` as a dotted path, empty for the file as a whole; ``line`` counts from 1."""
+    """One thing that is wrong: ``key`` as a dotted path, empty for the file as a whole; ``line`` counts from 1, 0 is none."""
 
     path: Path
     line: int
@@ -31,7 +33,8 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (f"{self.path}:{self.line}", self.key, self.message) if part)
+        place = f"{self.path}:{self.line}" if self.line else str(self.path)
+        return ": ".join(part for part in (place, self.key, self.message) if part)
 
 
 class ConfigError(Exception):

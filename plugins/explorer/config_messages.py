@@ -4,16 +4,47 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from explorer.config_file import Document, Key
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from explorer.config_file import Document, Key
 
 SECRETS = {"api_key", "apikey", "key", "login", "password", "secret", "token", "user", "username"}
-NUMBERS = {"int_parsing", "int_type", "int_from_float", "int_parsing_size"}
 SHOWN = 60  # characters of a wrong value
+
+_BLOCK = "holds {shape}; allowed: keys and values"
+_BOOLEAN = "{value} is neither yes nor no; allowed: true, false"
+_NUMBER = "{value} is no number; allowed: a number, like 0.2"
+_WHOLE = "{value} is no whole number; allowed: a whole number, like 2"
+_BOUNDS = "{value} is out of bounds; allowed: a number {bounds}"
+SENTENCES = {
+    "value_error": "{error}",
+    "model_type": _BLOCK,
+    "model_attributes_type": _BLOCK,
+    "dict_type": _BLOCK,
+    "mapping_type": _BLOCK,
+    "tuple_type": "holds {shape}; allowed: a list, like [first, second]",
+    "string_type": "holds {shape}; allowed: one text",
+    "string_too_short": "is empty; allowed: a text",
+    "string_too_long": "is too long; allowed: {max_length} characters at most",
+    "bool_parsing": _BOOLEAN,
+    "bool_type": _BOOLEAN,
+    "float_parsing": _NUMBER,
+    "float_type": _NUMBER,
+    "finite_number": _NUMBER,
+    "int_parsing": _WHOLE,
+    "int_type": _WHOLE,
+    "int_from_float": _WHOLE,
+    "int_parsing_size": _WHOLE,
+    "greater_than": _BOUNDS,
+    "greater_than_equal": _BOUNDS,
+    "less_than": _BOUNDS,
+    "less_than_equal": _BOUNDS,
+}
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -44,42 +75,36 @@ def _sentence(
     found: Mapping[str, Any], key: Key, document: Document, model: type[BaseModel], patterns: Mapping[str, str]
 ) -> str:
     context: Mapping[str, Any] = found.get("ctx", {})
-    value = f"`{found['input'][:SHOWN]}`" if isinstance(found["input"], str) else "this"
     match found["type"]:
-        case "value_error":
-            return str(context["error"])
         case "missing":
             return f"is missing: {_description(document, model, key)}"
         case "union_tag_not_found":
-            return f"is missing; allowed: {', '.join(sorted(_kinds(model)))}"
+            return f"is missing; allowed: {', '.join(_kinds(model))}"
         case "extra_forbidden":
             return _unknown(str(key[-1]), keys_of(_model_at(document, model, key[:-1])))
         case "literal_error" | "union_tag_invalid":
-            allowed = re.findall(r"'([^']*)'", context.get("expected", "") + context.get("expected_tags", ""))
-            wrong = f"`{context['tag']}`" if "tag" in context else value
-            return f"{wrong} is not known{did_you_mean(wrong.strip('`'), allowed)}; allowed: {', '.join(allowed)}"
-        case "model_type" | "model_attributes_type" | "dict_type" | "mapping_type":
-            return f"holds {_shape(found['input'])}; allowed: keys and values"
-        case "tuple_type":
-            return f"holds {_shape(found['input'])}; allowed: a list, like [first, second]"
-        case "string_type":
-            return f"holds {_shape(found['input'])}; allowed: one text"
+            wrong = str(context.get("tag", found["input"]))
+            return _unlisted(wrong, context.get("expected") or context["expected_tags"])
         case "string_pattern_mismatch":
-            return f"{value} does not fit; allowed: {patterns[context['pattern']]}"
-        case "string_too_short":
-            return "is empty; allowed: a text"
-        case "string_too_long":
-            return f"is too long; allowed: {context['max_length']} characters at most"
-        case "bool_parsing" | "bool_type":
-            return f"{value} is neither yes nor no; allowed: true, false"
-        case "float_parsing" | "float_type" | "finite_number":
-            return f"{value} is no number; allowed: a number, like 0.2"
-        case number if number in NUMBERS:
-            return f"{value} is no whole number; allowed: a whole number, like 2"
-        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
-            return f"{value} is out of bounds; allowed: a number {found['msg'].removeprefix('Input should be ')}"
-        case _:
-            return str(found["msg"])
+            return f"{_shown(found['input'])} does not fit; allowed: {patterns[context['pattern']]}"
+        case kind:
+            bounds = found["msg"].removeprefix("Input should be ")
+            words = {
+                "value": _shown(found["input"]),
+                "shape": _shape(found["input"]),
+                "bounds": bounds,
+                "msg": found["msg"],
+            }
+            return SENTENCES.get(kind, "{msg}").format(**words, **context)
+
+
+def _shown(value: object) -> str:
+    return f"`{value[:SHOWN]}`" if isinstance(value, str) else "this"
+
+
+def _unlisted(wrong: str, expected: str) -> str:
+    allowed = re.findall(r"'([^']*)'", expected)
+    return f"`{wrong[:SHOWN]}` is not known{did_you_mean(wrong, allowed)}; allowed: {', '.join(allowed)}"
 
 
 def _unknown(name: str, allowed: list[str]) -> str:

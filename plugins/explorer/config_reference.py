@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
 
 from explorer import config
 from explorer.config_messages import keys_of, models_in
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic.fields import FieldInfo
+    from pydantic_core import core_schema
+
 SCHEMA = config.INSTITUTIONS / "schema.json"
 PAGE = config.INSTITUTIONS.parents[1] / "docs" / "configuration.md"
+
+WORDS = {"array": "list", "string": "text", "boolean": "`true`, `false`"}
 
 EXAMPLE = """\
 # yaml-language-server: $schema=schema.json
@@ -42,7 +47,7 @@ limits: {max_removed_share: 0.2, max_rejected_share: 0.05}
 INTRODUCTION = f"""\
 # Configuration of an institution
 
-<!-- Made from plugins/explorer/config.py by `python -m explorer.config`; a test fails when it is stale. -->
+<!-- Made from plugins/explorer/config.py: `PYTHONPATH=plugins python -m explorer.config`. A test fails when stale. -->
 
 One institution is one file, `include/institutions/<slug>.yaml`:
 
@@ -155,29 +160,23 @@ def _row(key: str, field: FieldInfo, entry: Mapping[str, Any], dot: str) -> str:
 
 def _values(entry: Mapping[str, Any]) -> str:
     """What a key may hold, in a few words."""
-    match entry:
-        case {"enum": values}:
-            return ", ".join(f"`{value}`" for value in values)
-        case {"const": value}:
-            return f"`{value}`"
-        case {"anyOf": [{"enum": values}, _]}:
-            return ", ".join(f"`{value}`" for value in values) + ", a block"
-        case {"type": "array"}:
-            return "list"
-        case {"type": "object", "additionalProperties": {"enum": values}}:
-            return "text: " + ", ".join(f"`{value}`" for value in values)
-        case {"type": "object"}:
-            return "text: text"
-        case {"type": "string", "examples": [example]}:
-            return f"like `{example}`"
-        case {"type": "string"}:
-            return "text"
-        case {"type": "boolean"}:
-            return "`true`, `false`"
-        case {"type": "integer" | "number"}:
-            return _bounds(entry)
-        case _:
-            return "a block"
+    listed = _listed(entry)
+    if listed:
+        return ", ".join(f"`{value}`" for value in listed) + (", a block" if "anyOf" in entry else "")
+    if "examples" in entry:
+        return f"like `{entry['examples'][0]}`"
+    if "additionalProperties" in entry:
+        return f"names, each with: {_values(entry['additionalProperties'])}"
+    if entry.get("type") in {"integer", "number"}:
+        return _bounds(entry)
+    return WORDS.get(entry.get("type", ""), "a block")
+
+
+def _listed(entry: Mapping[str, Any]) -> list[str]:
+    if "const" in entry:
+        return [entry["const"]]
+    listed: list[str] = entry.get("enum") or entry.get("anyOf", [{}])[0].get("enum", [])
+    return listed
 
 
 def _bounds(entry: Mapping[str, Any]) -> str:
