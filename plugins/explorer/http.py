@@ -13,10 +13,10 @@ import threading
 import time
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
@@ -27,6 +27,9 @@ from urllib3.exceptions import HTTPError, InvalidHeader, NameResolutionError, Re
 from urllib3.util.retry import Retry
 
 from explorer.sources import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 Item = TypeVar("Item")
 
@@ -54,7 +57,11 @@ class ServerError(SourceError):
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
-        wait = " It asks for fewer requests: lower politeness.requests_per_second." if answer.status == 429 else ""
+        wait = (
+            " It asks for fewer requests: lower politeness.requests_per_second."
+            if answer.status == HTTPStatus.TOO_MANY_REQUESTS
+            else ""
+        )
         super().__init__(
             f"http_{answer.status}",
             f"{shown(answer.url)} kept answering HTTP {answer.status}.{wait} Try again later; if it stays, ask the "
@@ -140,7 +147,7 @@ class PoliteSession:
                         "cut_off", f"{shown(url)} broke off in the middle of its answer, again and again ({error})."
                     ) from error
                 time.sleep(min(self.limits.backoff * 2**attempt, LONGEST_BACKOFF))
-        if answer.status in WORTH_RETRYING or answer.status >= 500:
+        if answer.status in WORTH_RETRYING or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise ServerError(answer)
         return answer
 
@@ -265,7 +272,7 @@ class _CutOffError(Exception):
 class _FollowingNothing(requests.Session):
     """requests reads the body of a redirect whole, however large; we follow by hand instead."""
 
-    def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[Any]:
+    def resolve_redirects(self, *_: object, **__: object) -> Iterator[Any]:
         return iter(())
 
 
@@ -317,11 +324,11 @@ class _Adapter(HTTPAdapter):
             ),
         )
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the library has it
         super().init_poolmanager(*args, **kwargs)
         self._use_ours(self.poolmanager, guard=not self._allow_private_hosts)
 
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:  # noqa: ANN401
         manager = super().proxy_manager_for(proxy, **kwargs)
         self._use_ours(manager, guard=False)  # the connection is the proxy's; what it reaches is its own affair
         return manager
@@ -342,7 +349,7 @@ def _connection(base: type[HTTPConnection], pace: _Pace, *, guard: bool) -> type
     class Polite(base):  # type: ignore[misc, valid-type]
         host: str
 
-        def request(self, *args: Any, **kwargs: Any) -> None:
+        def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
             pace.wait(self.host)
             super().request(*args, **kwargs)
 

@@ -1,0 +1,146 @@
+"""include/mappings/*.yaml, compiled into extractors: where each canonical field lies in a source's records.
+
+A rule is a path, whether the field is required, a default, and the name of a transform. A fifth need is Python.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import html
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+from lxml import etree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+FOLDER = Path(__file__).resolve().parents[2] / "include" / "mappings"
+
+Value = str | int | tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One field: ``transform`` makes a value of the texts at ``path``; nothing there is ``default``."""
+
+    path: str
+    transform: str = "first"
+    required: bool = False
+    default: str | int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """One file: the rules by field, the namespaces of their paths, and ``version``, a hash of the file's bytes."""
+
+    fields: Mapping[str, Rule]
+    namespaces: Mapping[str, str]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What a record holds, by field. ``missing`` names the required fields that it lacks."""
+
+    fields: Mapping[str, Value]
+    missing: tuple[str, ...] = ()
+
+    def text(self, name: str) -> str | None:
+        """The field as text; None where it is empty."""
+        value = self.fields.get(name)
+        return value if isinstance(value, str) else None
+
+    def number(self, name: str) -> int | None:
+        """The field as a number; None where it is empty."""
+        value = self.fields.get(name)
+        return value if isinstance(value, int) else None
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """All the values of the field."""
+        value = self.fields.get(name)
+        return value if isinstance(value, tuple) else ()
+
+
+class XmlMapping:
+    """Rules whose paths are XPaths, compiled once. Safe to share between threads."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.version = rules.version
+        self._fields = [
+            (name, rule, etree.XPath(rule.path, namespaces=dict(rules.namespaces)), TRANSFORMS[rule.transform])
+            for name, rule in rules.fields.items()
+        ]
+
+    def read(self, element: etree._Element) -> Values:
+        """The record's values; paths begin at ``element``."""
+        values: dict[str, Value] = {}
+        missing = []
+        for name, rule, path, transform in self._fields:
+            found = path(element)
+            value = transform([plain(each) for each in found] if isinstance(found, list) else [str(found)])
+            empty = value is None or value == ()
+            values[name] = rule.default if empty else value
+            if empty and rule.required and rule.default is None:
+                missing.append(name)
+        return Values(values, tuple(missing))
+
+
+@functools.cache
+def rules(name: str) -> Rules:
+    """The rules of ``include/mappings/<name>.yaml``. Raises ``ValueError`` with the file's name where it is wrong."""
+    file = FOLDER / f"{name}.yaml"
+    content = file.read_bytes()
+    data = yaml.safe_load(content)
+    try:
+        fields = {field: Rule(**rule) for field, rule in data["fields"].items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{file}: {error}") from error
+    for field, rule in fields.items():
+        if rule.transform not in TRANSFORMS:
+            raise ValueError(f"{file}: {field}: no transform `{rule.transform}`; allowed: {', '.join(TRANSFORMS)}")
+    return Rules(fields, data.get("namespaces") or {}, hashlib.sha256(content).hexdigest())
+
+
+@functools.cache
+def xml_mapping(name: str) -> XmlMapping:
+    """The compiled ``include/mappings/<name>.yaml``."""
+    return XmlMapping(rules(name))
+
+
+def plain(found: object) -> str:
+    """The text of an element with all below it, of an attribute or of a string: one line, single blanks."""
+    text = "".join(map(str, found.itertext())) if etree.iselement(found) else str(found)
+    return " ".join(escaped_once(text).split())
+
+
+def escaped_once(text: str) -> str:
+    """Text whose entities were escaped twice (bepress and others): ``A &amp; B`` after parsing was meant as A & B."""
+    return html.unescape(text) if _ESCAPED.search(text) else text
+
+
+def first(texts: Iterable[str]) -> str | None:
+    """The first text that is not empty."""
+    return next((each for each in texts if each), None)
+
+
+def every(texts: Iterable[str]) -> tuple[str, ...]:
+    """Each different text once, in order."""
+    return tuple(dict.fromkeys(each for each in texts if each))
+
+
+def year(texts: Sequence[str]) -> int | None:
+    """The earliest year of several dates; times of day, which are of the record's making, only where all have one."""
+    dates = [each for each in texts if not _TIME.search(each)] or texts
+    return min((int(found[1]) for each in dates if (found := _YEAR.search(each))), default=None)
+
+
+TRANSFORMS: Mapping[str, Callable[[Sequence[str]], Value]] = {"first": first, "all": every, "year": year}
+
+_ESCAPED = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});")
+_TIME = re.compile(r"\dT\d\d:")
+_YEAR = re.compile(r"(?<!\d)((?:1[4-9]|20)\d\d)(?=(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?!\d)|(?!\d))")

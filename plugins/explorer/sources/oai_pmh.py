@@ -1,0 +1,349 @@
+"""OAI-PMH repositories: the harvest of departments and outputs, page by page, from any platform.
+
+Rules: integration guide, "Harvesting from your repository OAI-PMH feed"; OAI-PMH 2.0, sections 3.5 (flow control) and
+2.7 (selective harvesting). A resumption token is opaque and goes back as it came. Pages are fetched one ahead of the
+one that is being read. What a platform does differently lies in ``oai_platforms``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from explorer.config import Institution, OaiPmhSource
+from explorer.http import Limits, PoliteSession, ahead
+from explorer.records import Department, Output
+from explorer.sources import Abilities, Cursor, Finding, Page, Part, Plan, SourceError
+from explorer.sources.oai_platforms import Accent, Settings, accent
+from explorer.sources.oai_protocol import OaiError, OaiRepository
+from explorer.sources.oai_records import output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import timedelta
+
+    from explorer.records import Record as Canonical
+    from explorer.sources.oai_xml import Document, ListedSet, Record
+
+MOST_RESTARTS = 3  # of one list whose tokens expire
+MOST_EMPTY_PAGES = 10  # in a row, each with a token
+MOST_SECOND_LOOKS = 10  # per page, at records that came broken
+_DO_WITHOUT = "To do without departments, set departments: none."
+SAMPLE = 10  # records that ``check`` looks at
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a harvest stands, behind a page; kept as the cursor. Counts go over the whole list."""
+
+    token: str | None = None
+    read: int = 0
+    expected: int | None = None
+    empty: int = 0
+    restarts: int = 0
+
+    @classmethod
+    def of(cls, cursor: Cursor | None) -> Position:
+        """The position that a cursor holds; the front where there is none."""
+        names = cls.__dataclass_fields__
+        return cls(**{name: value for name, value in (cursor or {}).items() if name in names})  # type: ignore[arg-type]
+
+    def after(self, document: Document) -> Position:
+        """The position behind one more page."""
+        return replace(
+            self,
+            token=document.token,
+            read=self.read + len(document.records),
+            expected=document.size if document.size is not None else self.expected,
+            empty=0 if document.records else self.empty + 1,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One answer of a list: the position behind it (None at the end), and what must be said of it."""
+
+    document: Document
+    position: Position
+    ended: bool
+    restart: bool
+    incomplete: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OaiPmh:
+    """One institution's repository."""
+
+    repository: OaiRepository
+    accent: Accent
+    settings: Settings
+    abilities: Abilities = field(default=Abilities(says_changes=True))
+
+    @property
+    def overlap(self) -> timedelta:
+        """What is taken off the watermark of an incremental import."""
+        return self.accent.overlap
+
+    # --- what there is to read
+
+    def parts(self, plan: Plan) -> Sequence[Part]:
+        """The departments, if they come from here, and a list of outputs for each set that is harvested by itself."""
+        del plan  # windows by date would be made here
+        mode = self.settings.departments.mode
+        if mode == "file":
+            message = "departments from a file are not possible with this platform; set departments to source or none"
+            raise SourceError("departments_file", message)
+        sets = self.accent.harvests(self.repository, self.settings)
+        listed = [Part(f"outputs:{name}") for name in sets] or [Part("outputs")]
+        return [*([Part("departments", "departments")] if mode == "source" else []), *listed]
+
+    def read(self, part: Part, plan: Plan, cursor: Cursor | None) -> Iterator[Page]:
+        """Pages of one part. Raises ``SourceError``."""
+        if part.scope == "departments":
+            yield self._departments()
+            return
+        harvested = self._set_of(part)
+        position = Position.of(cursor)
+        steps = self._steps(self._arguments(part, plan), position)
+        for step in ahead(steps):
+            document = step.document
+            described: list[Canonical] = [
+                each for record in document.records for each in self.accent.described(record, self.settings)
+            ]
+            yield Page(
+                records=[*described, *(self._output(record, harvested) for record in document.records)],
+                cursor=None if step.ended else asdict(step.position),
+                clock=document.response_date,
+                expected=step.position.expected,
+                repairs=dict(document.repairs),
+                restart=step.restart,
+                incomplete=step.incomplete,
+            )
+
+    def _output(self, record: Record, harvested: str | None) -> Output:
+        return output(record, self.accent, self.settings, harvested)
+
+    def _set_of(self, part: Part) -> str | None:
+        name = part.name.partition(":")[2]
+        return self.accent.set_spec(name) if name else None
+
+    # --- departments
+
+    def _departments(self) -> Page:
+        """All departments in one page. Where there are none to be had, none is ever taken away."""
+        try:
+            found = list(self.accent.departments(self.repository, self.settings))
+        except OaiError as error:
+            if error.codes.isdisjoint({"noSetHierarchy", "badVerb"}):
+                raise
+            return Page((), None, incomplete=f"{error} Departments stay as they are. {_DO_WITHOUT}")
+        if not found:
+            hint = self.accent.no_departments_hint
+            return Page((), None, incomplete=f"No set is a department: {hint}. {_DO_WITHOUT}")
+        return Page(found, None, expected=len(found))
+
+    # --- outputs
+
+    def _arguments(self, part: Part, plan: Plan) -> dict[str, str]:
+        """The first request of a list: OAI-PMH 2.0, section 4.5. Without a watermark: from the beginning."""
+        arguments = {"metadataPrefix": self.settings.source.metadata_prefix}
+        harvested = self._set_of(part)
+        if harvested:
+            arguments["set"] = harvested
+        since = plan.watermarks.get(part.name) if plan.mode == "incremental" else None
+        if since:
+            arguments["from"] = since if self.repository.identity.granularity == "second" else since[:10]
+        return arguments
+
+    def _steps(self, arguments: Mapping[str, str], position: Position) -> Iterator[_Step]:
+        """Follows the tokens. An expired one begins the list anew; one that comes again ends it, with a word."""
+        sent: set[str] = set()
+        restart = False
+        while True:
+            try:
+                document = self._ask(arguments, position.token)
+            except OaiError as error:
+                if position.token is None or "badResumptionToken" not in error.codes:
+                    raise
+                if position.restarts == MOST_RESTARTS:
+                    message = f"The list began anew {MOST_RESTARTS} times, and its tokens still expire. {error}"
+                    raise SourceError("oai_badResumptionToken", message) from error
+                position, restart = Position(restarts=position.restarts + 1), True
+                sent.clear()
+                continue
+            if position.token:
+                sent.add(position.token)
+            position = position.after(document)
+            incomplete = _lost(document, position, sent)
+            ended = position.token is None or incomplete is not None
+            yield _Step(document, position, ended, restart, incomplete)
+            if ended:
+                return
+            restart = False
+
+    def _ask(self, arguments: Mapping[str, str], token: str | None) -> Document:
+        if token is not None:
+            return self._with_second_looks(self.repository.ask("ListRecords", {"resumptionToken": token}))
+        try:
+            return self._with_second_looks(self.repository.ask("ListRecords", arguments))
+        except OaiError as error:
+            since = arguments.get("from", "")
+            if "badArgument" not in error.codes or len(since) <= len("2026-01-02"):
+                raise
+        # it says seconds in Identify and takes days only
+        return self._with_second_looks(self.repository.ask("ListRecords", {**arguments, "from": since[:10]}))
+
+    def _with_second_looks(self, document: Document) -> Document:
+        """Broken records are asked for once more, each by itself: where only the list spoilt them, they come sound."""
+        broken = [each for each in document.records if each.refusal and each.refusal.rule == "broken_xml"]
+        mended: dict[str, Record] = {}
+        for each in broken[:MOST_SECOND_LOOKS]:
+            name = each.header.identifier
+            if name is None:
+                continue
+            arguments = {"identifier": name, "metadataPrefix": self.settings.source.metadata_prefix}
+            try:
+                found = self.repository.ask("GetRecord", arguments).records
+            except OaiError:
+                continue  # it keeps its refusal, which says what is wrong with it
+            except SourceError:
+                break  # the server has trouble with such requests: all keep theirs
+            if len(found) == 1 and found[0].refusal is None and found[0].header.identifier == name:
+                mended[name] = found[0]
+        if not mended:
+            return document
+        records = [
+            mended.get(each.header.identifier or "", each) if each.refusal is not None else each
+            for each in document.records
+        ]
+        return replace(document, records=records, repairs={**document.repairs, "fetched_alone": len(mended)})
+
+    # --- check
+
+    def check(self) -> Iterator[Finding]:
+        """Address, format, sets, departments, and a sample of records; later lines need the earlier ones."""
+        try:
+            identity = self.repository.identity
+        except SourceError as error:
+            yield Finding("address", ok=False, detail=str(error), fix="source.url must be the OAI-PMH base URL")
+            return
+        yield Finding(
+            "address",
+            ok=True,
+            detail=f"{identity.name or 'the repository'} answers; times by the {identity.granularity},"
+            f" deletions: {identity.deletions}",
+        )
+        yield self._tried("format", self._check_format)
+        yield self._tried("sets", self._check_sets)
+        if self.settings.departments.mode != "none":
+            yield self._tried("departments", self._check_departments)
+        yield self._tried("records", self._check_sample)
+
+    @staticmethod
+    def _tried(name: str, step: Callable[[], Finding]) -> Finding:
+        try:
+            return step()
+        except SourceError as error:
+            return Finding(name, ok=False, detail=str(error))
+
+    def _check_format(self) -> Finding:
+        wanted = self.settings.source.metadata_prefix
+        offered = [each for document in self.repository.pages("ListMetadataFormats") for each in document.formats]
+        fix = None if wanted in offered else f"set source.metadata_prefix to one of: {', '.join(offered)}"
+        return Finding("format", wanted in offered, f"{wanted}; offered: {', '.join(offered) or 'none'}", fix)
+
+    def _check_sets(self) -> Finding:
+        try:
+            listed: Sequence[ListedSet] = self.repository.sets()
+        except OaiError as error:
+            if "noSetHierarchy" not in error.codes:
+                raise
+            listed = []
+        names = {name for each in listed for name in self.accent.spellings(each.spec)}
+        asked = (*self.settings.source.sets.include, *self.settings.source.sets.exclude)
+        unknown = [each for each in asked if each not in names]
+        detail = f"{len(listed)} sets" + "".join(f"; {each.spec} is {each.name}" for each in listed[:SAMPLE])
+        if unknown:
+            return Finding(
+                "sets", ok=False, detail=f"{', '.join(unknown)}: no such set; {detail}", fix="mend source.sets"
+            )
+        return Finding("sets", ok=True, detail=detail)
+
+    def _check_departments(self) -> Finding:
+        page = self._departments()
+        if page.incomplete:
+            return Finding("departments", ok=False, detail=page.incomplete, fix=_DO_WITHOUT)
+        found = [each for each in page.records if isinstance(each, Department)]
+        top = [each.name for each in found if not each.parents]
+        detail = f"{len(found)} departments, {len(top)} of them on the first level: {', '.join(top[:SAMPLE])}"
+        return Finding("departments", ok=True, detail=detail)
+
+    def _check_sample(self) -> Finding:
+        """The first records, live ones, as an import would take them; of addresses nothing is shown."""
+        part = next(each for each in self.parts(Plan("full")) if each.scope == "outputs")
+        step = next(self._steps(self._arguments(part, Plan("full")), Position()))
+        live = [self._output(each, self._set_of(part)) for each in step.document.records if not each.header.deleted]
+        sample = [each for each in live if each.refusal is None][:SAMPLE]
+        schemes = Counter(scheme for each in sample for scheme in {one.scheme for one in each.identifiers})
+        told = ", ".join(f"{number} with {scheme}" for scheme, number in schemes.most_common())
+        authors = sum(bool(each.contributions) for each in sample)
+        placed = sum(bool(each.departments) for each in sample)
+        of = f" of {step.document.size}" if step.document.size is not None else ""
+        detail = (
+            f"{len(sample)} records{of} looked at: {told or 'none with an identifier'};"
+            f" {authors} with authors; {placed} with departments"
+        )
+        fix = None
+        if not sample:
+            fix = "check source.sets and source.metadata_prefix"
+        elif not schemes:
+            fix = "only records with a supported identifier are imported: let the repository show them in its feed"
+        elif not authors and self.settings.source.authors == "with_id":
+            fix = "no creator has an id: let the repository give dc:creator an id, or set source.authors: all"
+        return Finding("records", ok=bool(schemes), detail=detail, fix=fix)
+
+
+def _lost(document: Document, position: Position, sent: set[str]) -> str | None:
+    """What the list lost with this page, in a sentence; the list then ends here. None while all is well."""
+    so_far = f"{position.read} of {position.expected if position.expected is not None else 'unknown'} records"
+    if document.truncated and position.token is None:
+        return f"The repository's answer breaks off, at every try, after {so_far}."
+    if position.token is not None and position.token in sent:
+        return f"The repository gives the same resumption token again and again, after {so_far}."
+    if position.token is not None and position.empty > MOST_EMPTY_PAGES:
+        return f"The repository sends one empty page after the other, after {so_far}."
+    if position.token is None and position.expected is not None and position.read < position.expected:
+        return f"The repository announced {position.expected} records and sent {position.read}."
+    if position.token is None and document.problems and document.records:
+        return f"The repository ends its list with an error ({document.problems[0].text}), after {so_far}."
+    return None
+
+
+def source(institution: Institution, connection: object, *, hash_key: bytes) -> OaiPmh:
+    """The source of an institution with ``kind: oai_pmh``. Raises ``SourceError`` for a platform that is not there."""
+    del connection  # OAI-PMH needs no credential
+    settings = institution.source
+    if not isinstance(settings, OaiPmhSource):
+        raise TypeError(settings)
+    try:
+        found = accent(settings.platform)
+    except LookupError:
+        raise SourceError("unknown_platform", f"OAI-PMH platform {settings.platform} is not built yet.") from None
+    politeness = settings.politeness
+    session = PoliteSession(
+        Limits(
+            requests_per_second=politeness.requests_per_second,
+            connections=politeness.connections,
+            connect_timeout=politeness.connect_timeout,
+            read_timeout=politeness.read_timeout,
+        ),
+        allow_http=True,  # many repositories speak http only, and OAI-PMH carries no secret
+        allow_private_hosts=settings.allow_private_hosts,
+        user_agent=politeness.user_agent,
+    )
+    return OaiPmh(
+        OaiRepository(settings.url, session),
+        found,
+        Settings(settings, institution.departments, institution.uri_domains, hash_key),
+    )

@@ -1,0 +1,164 @@
+"""One OAI-PMH record to one output. A pure function: no network, no clock, no other record."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from stdnum import isni
+
+from explorer import identifiers
+from explorer.mapping import Values, xml_mapping
+from explorer.records import Contribution, Identifier, Note, Output, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from explorer.sources.oai_platforms import Accent, Candidate, Credit, Settings
+    from explorer.sources.oai_xml import Record
+
+_ORCID = re.compile(r"(?:(?:https?://)?(?:www\.)?orcid\.org/|orcid:)?\s*(\d{4}-?\d{4}-?\d{4}-?\d{3}[\dXx])/?", re.ASCII)
+_MAIL = re.compile(r"(?:mailto:)?([^@\s:<>]+@[^@\s<>]+\.[^@\s<>]+)", re.IGNORECASE)
+_MAIL_WITHIN = re.compile(r"\s*[<(\[]?\s*[^@\s:<>()\[\]]+@[^@\s<>()\[\]]+\.[^@\s<>()\[\]]+\s*[>)\]]?")
+_WHOLE_BOOK = re.compile(r"\b(?:book|monograph|thesis|dissertation|report)\b", re.IGNORECASE)
+_PART_OF_BOOK = re.compile(r"\b(?:section|chapter|part|item|article|review)\b", re.IGNORECASE)
+_NOT_AVAILABLE = "item is not available"
+_WORDS_OF_A_LABEL = 2
+NO_NAME = "(no name)"
+
+
+def output(record: Record, accent: Accent, settings: Settings, harvested: str | None = None) -> Output:
+    """The output of a record; ``harvested`` is the set that was asked for. What cannot be taken carries a refusal."""
+    header = record.header
+    notes: list[Note] = []
+    if header.datestamp is None and header.identifier:
+        notes.append(Note("unreadable_datestamp", "The header's datestamp is missing or no date.", "info", "datestamp"))
+    names = {name for spec in header.sets for name in accent.spellings(spec)}
+    excluded = None if names.isdisjoint(settings.source.sets.exclude) else "set"
+    refusal = record.refusal
+    values = Values({})
+    metadata = record.metadata
+    if refusal is None and not header.deleted:
+        if metadata is None or _NOT_AVAILABLE in " ".join(map(str, metadata.itertext())).lower()[:200]:
+            refusal = Refusal("no_metadata", "The record is live, but the repository gives no metadata for it.")
+        else:
+            values = xml_mapping(accent.mapping).read(metadata)
+            if values.missing:
+                lacking = ", ".join(values.missing)
+                refusal = Refusal("missing_field", f"The record lacks: {lacking}.", values.missing[0])
+    if refusal is not None or header.deleted or metadata is None:
+        return Output(
+            header.identifier,
+            datestamp=header.datestamp,
+            deleted=header.deleted,
+            excluded=excluded,
+            refusal=refusal,
+            notes=tuple(notes),
+            place=header.identifier,
+        )
+    kind = values.text("type")
+    return Output(
+        key=header.identifier,
+        title=values.text("title"),
+        type=kind,
+        year=values.number("year"),
+        venue=values.text("venue"),
+        identifiers=tuple(_identifiers(accent.candidates(values, settings), kind, settings, notes)),
+        contributions=tuple(_contributions(accent.credits(metadata, settings), settings, notes)),
+        departments=accent.memberships(record, harvested, settings) if settings.departments.mode != "none" else (),
+        datestamp=header.datestamp,
+        excluded=excluded,
+        notes=tuple(notes),
+        place=header.identifier,
+    )
+
+
+def _identifiers(
+    candidates: Iterable[Candidate], kind: str | None, settings: Settings, notes: list[Note]
+) -> Iterator[Identifier]:
+    """Each identifier once, best fields first; prose counts only for schemes that no better field has."""
+    found: dict[tuple[str, str], Identifier] = {}
+    prose: list[Candidate] = []
+    for each in candidates:
+        if each.how == "prose":
+            prose.append(each)
+            continue
+        for identifier in _stated(each, settings, notes):
+            found.setdefault((identifier.scheme, identifier.value), identifier)
+    better = {scheme for scheme, _ in found}
+    for each in prose:
+        for identifier in identifiers.find(each.text):
+            if identifier.scheme in better or (identifier.scheme == "isbn" and not _is_whole_book(kind)):
+                continue
+            found.setdefault((identifier.scheme, identifier.value), identifier)
+    yield from found.values()
+
+
+def _stated(candidate: Candidate, settings: Settings, notes: list[Note]) -> Iterator[Identifier]:
+    """The identifier of a field that holds one and nothing else."""
+    if candidate.how == "bare":
+        if _is_prose(candidate.text):
+            return
+        yield from identifiers.find(candidate.text)
+        return
+    scheme = "uri" if candidate.how == "page" else candidate.scheme or ""
+    if candidate.how == "page" and not (settings.uri_domains and candidate.text.startswith(("http://", "https://"))):
+        return
+    parsed = identifiers.parse(scheme, candidate.text, uri_domains=settings.uri_domains)
+    if parsed.value is not None:
+        yield Identifier(parsed.scheme, parsed.value)
+    elif candidate.how == "typed" and parsed.refusal is not None:
+        notes.append(Note(parsed.refusal.rule, parsed.refusal.reason, "warning", candidate.scheme, candidate.text))
+
+
+def _is_prose(text: str) -> bool:
+    """Whether a field holds more than an identifier with its label, like ``ISBN 978 0 00 000020 0``."""
+    words = re.findall(r"[^\W\d_]{2,}", re.sub(r"\S*[/:@]\S*|\b[a-z]\d\b", " ", text))
+    return len(words) > _WORDS_OF_A_LABEL
+
+
+def _is_whole_book(kind: str | None) -> bool:
+    """The ISBN in the citation of a chapter is its book's, which is another work."""
+    return bool(kind and _WHOLE_BOOK.search(kind) and not _PART_OF_BOOK.search(kind))
+
+
+def _contributions(people: Iterable[Credit], settings: Settings, notes: list[Note]) -> Iterator[Contribution]:
+    """The institution's people of a record, each once."""
+    seen: set[str] = set()
+    for credit in people:
+        if not credit.ours and settings.source.authors != "all":
+            continue
+        contribution = _contribution(credit, settings.hash_key, notes)
+        if contribution is not None and contribution.author not in seen:
+            seen.add(contribution.author)
+            yield contribution
+
+
+def _contribution(credit: Credit, hash_key: bytes, notes: list[Note]) -> Contribution | None:
+    """A person under the best key: ORCID iD, local id, hash of the e-mail address, name."""
+    ids: dict[str, str] = {}
+    mail = None
+    for text in (each.strip() for each in credit.ids):
+        if as_mail := _MAIL.fullmatch(text):
+            mail = as_mail[1].lower()
+        elif (as_orcid := _ORCID.fullmatch(text)) and isni.is_valid(as_orcid[1]):
+            digits = isni.compact(as_orcid[1])
+            ids.setdefault("orcid", "-".join(digits[at : at + 4] for at in range(0, 16, 4)))
+        elif text:
+            if as_orcid:
+                message = f"{text} looks like an ORCID iD, but its check digit is wrong: kept as a local id."
+                notes.append(Note("invalid_orcid", message, "warning", "creator", text))
+            ids.setdefault("id", text)
+    name = " ".join(_MAIL_WITHIN.sub(" ", credit.name).split())
+    if ids:
+        key = f"orcid:{ids['orcid']}" if "orcid" in ids else f"id:{ids['id']}"
+    elif mail:
+        key = "mail:" + hmac.new(hash_key, mail.encode(), hashlib.sha256).hexdigest()[:32]
+    elif name:
+        key = "name:" + " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    else:
+        return None
+    return Contribution(key, name or next(iter(ids.values()), NO_NAME), ids, credit.departments)
