@@ -14,7 +14,7 @@ import io
 import itertools
 import re
 import unicodedata
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
@@ -56,8 +56,8 @@ _BOMS: tuple[tuple[bytes, Encoding], ...] = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _FOREIGN: tuple[tuple[bytes, str], ...] = (
-    (b"PK\x03\x04", "an Excel or OpenDocument workbook (or another zip archive)"),
-    (b"PK\x05\x06", "an empty zip archive"),
+    (b"pk\x03\x04", "an Excel or OpenDocument workbook (or another zip archive)"),
+    (b"pk\x05\x06", "an empty zip archive"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook (xls)"),
     (b"%pdf", "a PDF"),
     (b"\x1f\x8b", "a gzip archive"),
@@ -154,7 +154,7 @@ def open_table(
         for delimiter in (forced or DELIMITERS)
     ]
     dialect, rows = max(candidates, key=lambda candidate: _likeness(candidate[1], known))
-    if not rows:
+    if not any(letter.isalnum() for row in rows for cell in row.cells for letter in cell):
         raise TableRefused(f"There is nothing in this file but blanks; {SAVE_AS}.")
     at, hits = _header_at(rows, known)
     below = [row.cells for row in rows[at + 1 :]]
@@ -249,8 +249,11 @@ def _refuse_foreign(content: Content, max_bytes: int) -> None:
 def _text(content: Content, encoding: Encoding) -> io.TextIOWrapper:
     """The decoded text, with its line ends as they are. Odd bytes in UTF-8 are read as Windows-1252."""
     codec = "utf-8-sig" if encoding == "utf-8" else encoding
-    errors = _ODD_BYTES if encoding == "utf-8" else "strict"
-    return io.TextIOWrapper(_open(content), encoding=codec, errors=errors, newline="")
+    return io.TextIOWrapper(_open(content), encoding=codec, errors=_errors(encoding), newline="")
+
+
+def _errors(encoding: Encoding) -> str:
+    return _ODD_BYTES if encoding == "utf-8" else "replace" if encoding in _LEGACY else "strict"
 
 
 _ODD_BYTES = "explorer-windows-1252"
@@ -364,8 +367,7 @@ def _first_phrases(content: Content) -> list[bytes]:
 
 def _words(phrases: Sequence[bytes], encoding: Encoding) -> tuple[str, ...]:
     """Up to five different pieces of text as decoded, for a person to look at; never a mail address."""
-    errors = _ODD_BYTES if encoding == "utf-8" else "replace"
-    texts = (clean(phrase.decode(encoding, errors)) for phrase in phrases)
+    texts = (clean(phrase.decode(encoding, _errors(encoding))) for phrase in phrases)
     return tuple(
         itertools.islice(dict.fromkeys(text[:80] for text in texts if not text.isascii() and "@" not in text), 5)
     )
@@ -578,13 +580,14 @@ def _header_at(rows: Sequence[Row], known: Callable[[str], bool]) -> tuple[int, 
     return hits.index(most), most
 
 
-def _likeness(rows: Sequence[Row], known: Callable[[str], bool]) -> tuple[int, float, int]:
-    """How much a dialect makes a table of the sample: known names in one row, rows of one width, that width."""
+def _likeness(rows: Sequence[Row], known: Callable[[str], bool]) -> tuple[int, bool, float, int]:
+    """How much a dialect makes a table of the sample: known names in the header, several columns, rows of one width."""
     if not rows:
-        return 0, 0.0, 0
-    widths = Counter(len(row.cells) for row in rows if row.problem is None)
-    width, often = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
-    return _header_at(rows, known)[1], often / len(rows) if width > 1 else 0.0, width
+        return 0, False, 0.0, 0
+    at, hits = _header_at(rows, known)
+    width = len(rows[at].cells)
+    alike = sum(len(row.cells) == width for row in rows[at:] if row.problem is None)
+    return hits, width > 1, alike / len(rows[at:]), width
 
 
 _SMALL_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
