@@ -8,10 +8,10 @@ stands once in the whole file. Whatever breaks a rule is listed with row and col
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -354,13 +354,12 @@ def _parents_first(by_id: Mapping[str, _Entry]) -> tuple[list[_Entry], list[_Ent
     for entry in ordered:  # grows while it is walked
         ordered.extend(children.get(entry.id, ()) if entry.id else ())
     reached = {entry.id for entry in ordered}
-    return ordered, [entry for entry in by_id.values() if entry.id not in reached and _comes_back(entry, by_id)]
-
-
-def _comes_back(start: _Entry, by_id: Mapping[str, _Entry]) -> bool:
-    entry = start
-    for _ in itertools.repeat(None, len(by_id)):
-        entry = by_id[entry.parent]
-        if entry is start:
-            return True
-    return False
+    circular = {entry.id: entry for entry in by_id.values() if entry.id not in reached}
+    below = Counter(entry.parent for entry in circular.values())
+    ends = [entry for entry in circular.values() if not below[entry.id]]
+    for entry in ends:  # whoever has nobody below is on no circle; grows while it is walked
+        del circular[entry.id]
+        below[entry.parent] -= 1
+        if not below[entry.parent]:
+            ends.append(circular[entry.parent])
+    return ordered, list(circular.values())

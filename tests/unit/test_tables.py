@@ -6,10 +6,11 @@ import itertools
 from pathlib import Path
 
 import pytest
-from explorer import tables
-from explorer.tables import Table, TableRefused, clean, column_letter, guarded, open_table, unguarded
 from hypothesis import given
 from hypothesis import strategies as st
+
+from explorer import tables
+from explorer.tables import Table, TableRefused, clean, column_letter, guarded, open_table, unguarded
 
 NAMES = {"author", "authors", "department", "doi", "pmid", "arxiv"}
 
@@ -265,7 +266,9 @@ CELLS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl
 TABLES = st.integers(1, 5).flatmap(lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width), max_size=8))
 
 
-@given(TABLES, st.sampled_from(",;\t"), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]), st.sampled_from(["\n", "\r\n"]))
+@given(
+    TABLES, st.sampled_from(",;\t"), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]), st.sampled_from(["\n", "\r\n"])
+)
 def test_whatever_was_written_is_read(body: list[list[str]], delimiter: str, encoding: str, end: str) -> None:
     width = len(body[0]) if body else 1
     header = ["DOI", "PMID", "Author", "Department", "arXiv"][:width]
