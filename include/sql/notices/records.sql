@@ -15,5 +15,5 @@ from (
         field, value, repaired_to, message, code
     from ops.record_note where import_id = %(import_id)s
 ) lines
-order by rank, entity, rule, length(place), place, length(key), key, field, value
+order by rank, array_position(array['output', 'author', 'department'], entity), rule, length(place), place, length(key), key, field, value
 limit %(most)s

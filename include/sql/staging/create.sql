@@ -2,7 +2,7 @@
 -- All of it shares one fate: unlogged, so a crash of Postgres empties rows, progress and phase together.
 
 create unlogged table state (
-    only boolean primary key default true check (only),
+    one_row boolean primary key default true check (one_row),
     phase text not null,
     at timestamptz not null default now()
 );

@@ -1,0 +1,113 @@
+"""A source that is a Python object: records in memory, changes by version, for tests of the flow and of the SQL."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from explorer import config, flow
+from explorer.records import Author, Department, Output
+from explorer.sources import Abilities, Cursor, Finding, Page, Part, Plan
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def stamp(tick: int) -> str:
+    """The source's clock: a day per tick."""
+    return (START + timedelta(days=tick)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass
+class ScriptedSource:
+    """Outputs by key, each with the tick of its last change; deletions leave a deleted record behind."""
+
+    abilities: Abilities = field(default_factory=lambda: Abilities(says_changes=True))
+    outputs: dict[str, Output] = field(default_factory=dict)
+    authors: dict[str, Author] = field(default_factory=dict)
+    departments: dict[str, Department] = field(default_factory=dict)
+    rows: list[Output] = field(default_factory=list)
+    tick: int = 0
+    page_size: int = 3
+    overlap: timedelta = timedelta(0)
+    before_page: Callable[[str, int], None] = lambda _part, _page: None
+    incomplete: str | None = None
+    read_whole: list[str] = field(default_factory=list)
+
+    def put(self, output: Output) -> None:
+        """Add or change an output, now."""
+        assert output.key is not None
+        self.outputs[output.key] = replace(output, datestamp=stamp(self.tick))
+
+    def delete(self, key: str) -> None:
+        """Delete an output, now; the header stays."""
+        self.outputs[key] = Output(key=key, deleted=True, datestamp=stamp(self.tick))
+
+    def parts(self, plan: Plan) -> Sequence[Part]:
+        scopes = ["departments", *(["authors"] if self.abilities.lists_authors else []), "outputs"]
+        return [Part(scope, scope) for scope in scopes]  # type: ignore[arg-type]
+
+    def read(self, part: Part, plan: Plan, cursor: Cursor | None) -> Iterator[Page]:
+        since = plan.watermarks.get(part.name) if plan.mode == "incremental" else None
+        records = {
+            "departments": list(self.departments.values()),
+            "authors": list(self.authors.values()),
+            "outputs": [*[o for o in self.outputs.values() if since is None or (o.datestamp or "") >= since], *self.rows],
+        }[part.scope]
+        at = int(str((cursor or {"at": 0})["at"]))
+        while True:
+            self.before_page(part.name, at)
+            page = records[at : at + self.page_size]
+            at += self.page_size
+            more = at < len(records)
+            yield Page(
+                page, {"at": at} if more else None, clock=stamp(self.tick), expected=len(records),
+                incomplete=self.incomplete if part.scope == "outputs" and not more else None,
+            )  # fmt: skip
+            if not more:
+                return
+
+    def check(self) -> Iterator[Finding]:
+        yield Finding("records", ok=True, detail=str(len(self.outputs)))
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedSite(flow.Site):
+    """A site whose source is scripted."""
+
+    scripted: ScriptedSource
+
+    def source(self) -> ScriptedSource:  # type: ignore[override]
+        return self.scripted
+
+
+YAML = """\
+name: Lilliput University
+slug: {slug}
+source: {{kind: oai_pmh, platform: eprints, url: "https://repo.lilliput.example/cgi/oai2"}}
+privacy: {{level: {level}, user_status: {status}, profile_types: {profile}}}
+orphans: {orphans}
+limits: {{max_removed_share: {removed}, max_rejected_share: {rejected}}}
+"""
+
+
+def make_site(
+    dsn: str,
+    folder: Path,
+    source: ScriptedSource,
+    *,
+    slug: str = "lilliput",
+    level: str = "public",
+    status: str = "all",
+    profile: str = "all",
+    orphans: str = "keep",
+    removed: float = 1.0,
+    rejected: float = 1.0,
+) -> ScriptedSite:
+    """An institution with a scripted source, in the warehouse of that database."""
+    file = folder / f"{slug}.yaml"
+    file.write_text(
+        YAML.format(
+            slug=slug, level=level, status=status, profile=profile, orphans=orphans, removed=removed, rejected=rejected
+        )
+    )
+    return ScriptedSite(config.load(file), dsn, source)
