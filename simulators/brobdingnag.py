@@ -207,6 +207,7 @@ class _Writer:
         self.random = random
         self.staff = staff
         self.guests = guests
+        self.seen: set[str] = set()
 
     def item(self, number: int, kind: str) -> Item:
         """An item whose identifiers stand where ``kind`` says."""
@@ -215,7 +216,7 @@ class _Writer:
         topics = TOPICS[faculty]
         type_ = "book" if kind == "cited_isbn" else _drawn(random, TYPES)
         serial = bool(type_ in {"article", "conference_item"})
-        title = invented.title(random, topics)
+        title = invented.title(random, topics, self.seen)
         if random.random() < 0.03:  # typed into a form that wraps lines
             title = title.replace(" ", "\r\n", 2).replace("\r\n", " ", 1)
         plain = Item(

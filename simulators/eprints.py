@@ -197,7 +197,8 @@ class EPrints(Simulator):
             body = re.sub(r"(<datestamp>[0-9-]{10})T[0-9:]{8}Z", r"\1", body)
         text = f"{PROLOGUE}  <responseDate>{now}</responseDate>\n{request}{self.url}</request>\n{body}</OAI-PMH>"
         # single bytes that are not UTF-8 come through as lone surrogates
-        return Answer(text.encode("utf-8", "surrogateescape"), refused=refused, records=records)
+        body_bytes = text.encode("utf-8", "surrogateescape")
+        return Answer(body_bytes, refused=refused, records=records, faults=tuple(sorted(faults)))
 
     def _understood(self, call: Call, faults: frozenset[str]) -> Question:
         """Checks a request's arguments in the order of EPrints."""

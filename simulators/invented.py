@@ -114,17 +114,23 @@ def people(random: Random, count: int, *, first_serial: int = 1) -> list[Person]
     return list(found.values())
 
 
-def title(random: Random, topics: tuple[str, ...]) -> str:
-    """A title that reads well, about one or two of the topics."""
-    topic, other = random.sample(topics, 2)
-    text = random.choice(TEMPLATES).format(
-        topic=topic,
-        other=other,
-        place=random.choice(PLACES),
-        approach=random.choice(APPROACHES),
-        study=random.choice(STUDIES),
-    )
-    return text[0].upper() + text[1:]
+def title(random: Random, topics: tuple[str, ...], seen: set[str]) -> str:
+    """A title that reads well, about one or two of the topics; a new one as long as new ones are easily found."""
+    text = ""
+    for _ in range(8):
+        topic, other = random.sample(topics, 2)
+        text = random.choice(TEMPLATES).format(
+            topic=topic,
+            other=other,
+            place=random.choice(PLACES),
+            approach=random.choice(APPROACHES),
+            study=random.choice(STUDIES),
+        )
+        text = text[0].upper() + text[1:]
+        if text not in seen:
+            break
+    seen.add(text)
+    return text
 
 
 def abstract(random: Random, topics: tuple[str, ...]) -> str:

@@ -148,9 +148,10 @@ def _sound(random: Random) -> Iterator[Row]:
     colleagues = {place: [member for member in members if member.department == place] for place in places}
     kinds = [kind for kind, share in IDENTIFIERS.items() for _ in range(share * OUTPUTS // 100)]
     random.shuffle(kinds)
+    seen: set[str] = set()
     for serial, kind in enumerate(kinds, 1):
         cells = {name: _identifier(name, serial) for name in kind}
-        cells |= {"Title": invented.title(random, TOPICS), "Year": str(random.randint(2009, 2025))}
+        cells |= {"Title": invented.title(random, TOPICS, seen), "Year": str(random.randint(2009, 2025))}
         first = random.choice(members)
         if random.randrange(100) < SEPARATE_ROWS:
             others = random.sample([other for other in members if other != first], random.choice((1, 1, 1, 2)))

@@ -59,6 +59,7 @@ PHP_WARNING = (
     b"<br />\n<b>Warning</b>:  mysql_connect(): Too many connections in <b>oai.php</b> on line <b>42</b><br />\n"
 )
 PHP_NOTICE = b"\n<br />\n<b>Notice</b>:  Undefined index: until in <b>oai.php</b> on line <b>217</b><br />\n"
+UNANSWERED = frozenset({"silence", "reset", "cut"})
 FAILURES: Mapping[str, HTTPStatus] = {
     "busy_seconds": HTTPStatus.SERVICE_UNAVAILABLE,
     "busy_date": HTTPStatus.SERVICE_UNAVAILABLE,
@@ -86,7 +87,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One response. ``refused``: it says that something is wrong. ``records``: the ids of what it holds, for faults."""
+    """One response. ``refused``: it says that something is wrong. ``records``: the ids of what it holds.
+
+    ``faults``: the kinds of those that the simulator itself has laid over it.
+    """
 
     body: bytes = b""
     status: int = HTTPStatus.OK
@@ -94,6 +98,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     refused: bool = False
     records: frozenset[int] = frozenset()
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,15 +243,14 @@ class Simulator(ABC):
             with self._lock:
                 self._at_once -= 1
 
-    def log(self, call: Call, status: int | None, faults: Collection[Fault]) -> None:
-        """Notes a call in the log."""
-        kinds = tuple(fault.kind for fault in faults)
+    def log(self, call: Call, status: int | None, faults: tuple[str, ...] = ()) -> None:
+        """Notes a call in the log: before the client can see the answer, so that a test finds it there."""
         agent = call.headers.get("User-Agent", "")
-        logged = Logged(
-            self.call_name(call), call.method, call.path, call.arguments, status, kinds, agent, time.monotonic()
-        )
+        name = self.call_name(call)
         with self._lock:
-            self._calls.append(logged)
+            self._calls.append(
+                Logged(name, call.method, call.path, call.arguments, status, faults, agent, time.monotonic())
+            )
 
 
 class _Server(ThreadingHTTPServer):
@@ -310,35 +314,32 @@ class _Handler(BaseHTTPRequestHandler):
         arguments = parse_qsl(body.decode() if form else target.query, keep_blank_values=True)
         call = Call(self.command, target.path, tuple(arguments), dict(self.headers.items()))
         if not target.path.removeprefix(MOVED).startswith(simulator.path):
+            simulator.log(call, HTTPStatus.NOT_FOUND)
             self._send(Answer(b"Not Found\n", HTTPStatus.NOT_FOUND, "text/plain"))
-            simulator.log(call, HTTPStatus.NOT_FOUND, ())
             return
         with simulator.counted():
             answer = simulator.answer(call)
             faults = simulator.faults.strike(simulator.call_name(call), TRANSPORT_FAULTS, answer.records)
-            status = self._deliver(call, answer, faults)
-        simulator.log(call, status, faults)
+            for fault in faults:
+                answer = spoil(call, answer, fault)
+            kinds = tuple(fault.kind for fault in faults)
+            unseen = UNANSWERED.intersection(kinds)
+            simulator.log(call, None if unseen else answer.status, answer.faults + kinds)
+            wait = sum(fault.seconds for fault in faults if fault.kind in {"slow", "silence"})
+            self.server.stopping.wait(wait)
+            self._deliver(answer, unseen)
 
-    def _deliver(self, call: Call, answer: Answer, faults: Collection[Fault]) -> int | None:
-        """Sends the answer as the faults leave it; the status that the client saw, if it saw one."""
-        cut = False
-        for fault in faults:
-            if fault.kind in {"slow", "silence"}:
-                self.server.stopping.wait(fault.seconds)
-            if fault.kind == "silence":
-                self.close_connection = True
-                return None
-            if fault.kind == "reset":
-                self._reset()
-                return None
-            cut = cut or fault.kind == "cut"
-            answer = spoil(call, answer, fault)
-        if not cut:
+    def _deliver(self, answer: Answer, unseen: Collection[str]) -> None:
+        """Sends the answer, or ends the connection as the faults want it."""
+        if not unseen:
             self._send(answer)
-            return answer.status
-        self._send(answer, portion=len(answer.body) // 2)
+            return
+        self.close_connection = True
+        if "silence" in unseen:
+            return
+        if "cut" in unseen:
+            self._send(answer, portion=len(answer.body) // 2)
         self._reset()
-        return None
 
     def _send(self, answer: Answer, portion: int | None = None) -> None:
         """Writes head and body in one go: written apart, they would wait for each other's acknowledgement."""
@@ -355,7 +356,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reset(self) -> None:
         """Ends the connection with RST instead of FIN: no lingering, and no orderly shutdown before."""
-        self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         os.close(self.connection.detach())
 
