@@ -18,7 +18,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -35,6 +34,8 @@ from explorer import local, standalone
 from explorer.local import LocalError
 
 IMPORT_SECONDS = 1800.0
+LINE = 120
+INTERRUPTED = 130
 ENDED = frozenset({"success", "failed"})
 # The states of a task, most telling first: the first that one of an import's tasks has is what the import is doing.
 DOING = ("failed", "up_for_retry", "running", "deferred", "queued", "scheduled")
@@ -67,6 +68,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--all", action="store_true", help="every kind of source, not only three")
     options = parser.parse_args(arguments)
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=LINE)  # the columns of a log are not those of a window
     try:
         with _sigterm_as_interrupt():
             match options.what:
@@ -83,7 +86,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"{error.strerror}: {error.filename or local.folder()}\n")
         return 1
     except KeyboardInterrupt:
-        return 0
+        return INTERRUPTED
 
 
 def _down(console: Console) -> int:
@@ -330,7 +333,7 @@ def table_of(progress: Sequence[Progress], imports: Mapping[str, Mapping[str, An
         tally = row["tally"] or {}
         published = [_count(tally, entity, "published") for entity in ("outputs", "authors", "departments")]
         rejected = sum(_number(tally, entity, "rejected") for entity in ("outputs", "authors", "departments"))
-        took: timedelta = row["took"]
+        seconds = f"{row['took'].total_seconds():.0f}"
         table.add_row(
             row["name"],
             row["source"],
@@ -338,7 +341,7 @@ def table_of(progress: Sequence[Progress], imports: Mapping[str, Mapping[str, An
             row["status"],
             *published,
             f"{rejected:,}",
-            f"{took.total_seconds():.0f}",
+            seconds,
         )
     return table
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-GRACE_SECONDS = 10.0
+GRACE_SECONDS = 6.0
 LOOK_EVERY_SECONDS = 0.2
 
 

@@ -53,7 +53,7 @@ class Run:
     token: str
     keeper: subprocess.Popen[str]
     statuses: dict[str, int] = field(default_factory=dict)
-    _answers: queue.Queue[dict[str, Any]] = field(default_factory=queue.Queue)
+    answers: queue.Queue[dict[str, Any]] = field(default_factory=queue.Queue)
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start a program of this run; its output goes to ``.local/logs/<name>.log``, begun anew."""
@@ -76,7 +76,7 @@ class Run:
     def status(self, name: str) -> int | None:
         """Return the status with which a program has ended, or None."""
         with contextlib.suppress(queue.Empty):
-            while answer := self._answers.get_nowait():
+            while answer := self.answers.get_nowait():
                 if "status" in answer:
                     self.statuses[answer["name"]] = answer["status"]
         return self.statuses.get(name)
@@ -167,17 +167,25 @@ def end(place: Path) -> bool:
     with (place / "run.lock").open("a") as lock:
         if _free(lock):
             return _end_remains(place)
-        for name in ("supervisor", "keeper"):
-            with contextlib.suppress(ProcessLookupError, FileNotFoundError, KeyError):
-                os.kill(_noted(place)[name], signal.SIGTERM)
-                break
+        holders = [_noted(place)[name] for name in ("supervisor", "keeper")]
+        for pid in holders:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+                break  # the supervisor ends the keeper; only without one the keeper is told itself
         deadline = time.monotonic() + END_SECONDS
-        while not _free(lock):
+        while not (_free(lock) and all(_has_ended(pid) for pid in holders)):
             if time.monotonic() > deadline:
                 message = f"What runs from {place} does not end; its processes are noted in {place / 'run.json'}."
                 raise LocalError(message)
             time.sleep(0.1)
         _end_remains(place)
+        return True
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return True
 
 
@@ -191,7 +199,7 @@ def _free(lock: Any) -> bool:  # noqa: ANN401 - whatever has a file descriptor
 
 def _listen(run: Run) -> None:
     for line in run.keeper.stdout or ():
-        run._answers.put(json.loads(line))  # noqa: SLF001 - our own run
+        run.answers.put(json.loads(line))
 
 
 def _end(run: Run) -> None:
