@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer.records import Department, Note
-from explorer.tables import Content, Row, Table, TableRefused, clean, column_letter, open_table
+from explorer.tables import Content, Row, Table, TableRefused, clean, column_letter, masked, open_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -104,6 +104,10 @@ def read_groups(content: Content, aliases: Mapping[str, str] = _NO_ALIASES) -> H
     return _from_levels(table, {normalised(new): normalised(old) for new, old in aliases.items()})
 
 
+def _text(cell: str) -> str:
+    return masked(clean(cell))
+
+
 def _plain(header: str) -> str:
     return "".join(c for c in header.casefold() if c.isalnum())
 
@@ -135,12 +139,12 @@ def _from_levels(table: Table, aliases: Mapping[str, str]) -> Hierarchy:
     titles = [header[at] or column_letter(at) for at in columns]
     problems: list[Problem] = []
     groups: dict[tuple[str, ...], _Group] = {}
-    organisation = clean(rows[0].cells[columns[0]]) if columns else ""
+    organisation = _text(rows[0].cells[columns[0]]) if columns else ""
     for row in rows:
         if problem := _row_problem(row, len(header)):
             problems.append(problem)
             continue
-        top, *levels = (clean(row.cells[at]) for at in columns)
+        top, *levels = (_text(row.cells[at]) for at in columns)
         if normalised(top) != normalised(organisation) or not top:
             message = (
                 f"“{top}” stands where all rows must have the organisation “{organisation}”; write the organisation "
@@ -191,9 +195,9 @@ def _is_data(header: Sequence[str], rows: Sequence[Row]) -> bool:
 
 def _level_columns(header: Sequence[str], rows: Sequence[Row]) -> list[int]:
     """Positions of the columns that hold groups: not the empty ones, not a nameless one of numbers in front."""
-    filled = [at for at, name in enumerate(header) if name or any(clean(row.cells[at]) for row in rows)]
+    filled = [at for at, name in enumerate(header) if name or any(_text(row.cells[at]) for row in rows)]
     first = filled[0] if filled else 0
-    numbers = [clean(row.cells[first]) for row in rows]
+    numbers = [_text(row.cells[first]) for row in rows]
     distinct = len(filled) > 1 and not header[first] and len(set(numbers)) == len(rows) > 1
     ordinal = distinct and all(number.isascii() and number.isdigit() for number in numbers)
     return filled[1:] if ordinal else filled
@@ -202,10 +206,10 @@ def _level_columns(header: Sequence[str], rows: Sequence[Row]) -> list[int]:
 def _row_problem(row: Row, width: int) -> Problem | None:
     if row.problem:
         return Problem(f"row {row.number}", column_letter(0), row.problem)
-    beyond = next((at for at in range(width, len(row.cells)) if clean(row.cells[at])), None)
+    beyond = next((at for at in range(width, len(row.cells)) if _text(row.cells[at])), None)
     if beyond is None:
         return None
-    message = f"“{clean(row.cells[beyond])}” stands behind the last column that the header names; name it as a level."
+    message = f"“{_text(row.cells[beyond])}” stands behind the last column that the header names; name it as a level."
     return Problem(f"row {row.number}", column_letter(beyond), message)
 
 
@@ -263,7 +267,7 @@ def _from_departments(table: Table, names: Sequence[str | None]) -> Hierarchy:
         if problem := _row_problem(row, len(table.header)):
             problems.append(problem)
             continue
-        values = {name: clean(row.cells[position]) for name, position in at.items()}
+        values = {name: _text(row.cells[position]) for name, position in at.items()}
         entries.append(_Entry(f"row {row.number}", values["id"], values["name"], values.get("parent_id", "")))
     return _linked(entries, problems, table.notes)
 
@@ -301,7 +305,7 @@ def _from_json(content: Content) -> Hierarchy:
 
 
 def _json_text(value: object) -> str:
-    return "" if value is None else clean(str(value))
+    return "" if value is None else _text(str(value))
 
 
 def _linked(entries: Sequence[_Entry], problems: list[Problem], notes: tuple[Note, ...]) -> Hierarchy:

@@ -69,14 +69,14 @@ class ReportEntry:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Uploaded = valid + rejected, always. ``counts``: entries by code, also of those beyond ``MOST_ENTRIES``."""
+    """Uploaded = valid + rejected, always. ``counts``: entries by code, the unlisted too."""
 
     file: str
     how_read: Mapping[str, str]  # encoding, delimiter, header, columns
     uploaded: int
     valid: int
     rejected: int
-    counts: Counter[str]
+    counts: Mapping[str, int]  # most frequent first
     entries: tuple[ReportEntry, ...]
 
     @property
@@ -104,7 +104,7 @@ def report_on(
             counts[entry.code] += 1
             if len(kept) < most:
                 kept.append(entry)
-    return Report(file, how_read, uploaded, uploaded - rejected, rejected, counts, tuple(kept))
+    return Report(file, how_read, uploaded, uploaded - rejected, rejected, dict(counts.most_common()), tuple(kept))
 
 
 def as_json(report: Report) -> dict[str, object]:

@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import re
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,18 @@ import yaml
 from explorer import identifiers
 from explorer.hierarchy import DepartmentNames, normalised
 from explorer.records import Contribution, Department, Identifier, Note, Output, Refusal
-from explorer.tables import DELIMITER_NAMES, Row, Table, TableRefused, clean, column_letter, is_blank, unguarded
+from explorer.tables import (
+    DELIMITER_NAMES,
+    MAIL_ADDRESS,
+    Row,
+    Table,
+    TableRefused,
+    clean,
+    column_letter,
+    is_blank,
+    masked,
+    unguarded,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,7 +43,6 @@ _SYNONYMS = Path(__file__).resolve().parents[2] / "include" / "mappings" / "spre
 _IGNORE = "ignore"
 _SECTION = "section:"
 _SECTION_OF_ITS_NAME = "section"
-_EMAIL = re.compile(r"[^\s@<>;,()\[\]\"']{1,64}@[^\s@<>;,()\[\]\"']{1,255}")
 _ORCID = re.compile(r"(?i:(?:https?://)?(?:www\.)?(?:orcid\.org/|orcid:)?\s*((?:\d{4}-?){3}\d{3}[\dx]))", re.ASCII)
 _YEAR = re.compile(r"(?<!\d)[12]\d{3}(?!\d)", re.ASCII)
 
@@ -156,7 +166,7 @@ class Sheet:
     columns: Columns
     names: DepartmentNames | None  # None: the institution sends no groups
     uri_domains: tuple[str, ...]
-    hash_key: bytes
+    hash_key: bytes = field(repr=False)
 
     @property
     def how_read(self) -> Mapping[str, str]:
@@ -251,10 +261,10 @@ class Sheet:
             name = self.columns.name(at)
             parsed = identifiers.parse(scheme, cell, uri_domains=self.uri_domains)
             if parsed.refusal is not None or parsed.value is None:
-                reason = parsed.refusal.reason if parsed.refusal else "This is no identifier."
+                reason = masked(parsed.refusal.reason) if parsed.refusal else "This is no identifier."
                 notes.append(Note("invalid_identifier", reason, "warning", name, _shown(cell)))
                 continue
-            notes.extend(replace(note, field=name, value=_shown(cell)) for note in parsed.notes)
+            notes.extend(_placed(note, name, cell) for note in parsed.notes)
             found[Identifier(parsed.scheme, parsed.value)] = None
         stated = list(found)
         derived = (alias for alias in identifiers.aliases(stated) if replace(alias, derived=False) not in found)
@@ -322,10 +332,10 @@ class Sheet:
         orcids = [self._orcid(value, notes) for value in self._by_author(row, "orcid", count, notes)]
         locals_ = self._by_author(row, "author_id", count, notes)
         mails = self._by_author(row, "email", count, notes)
-        if any(wrong := [mail for mail in mails if mail and not _EMAIL.fullmatch(mail)]):
+        if any(wrong := [mail for mail in mails if mail and not MAIL_ADDRESS.fullmatch(mail)]):
             message = f"{len(wrong)} values are no mail addresses and identify nobody; mend or empty them."
             notes.append(Note("invalid_address", message, "warning", self.columns.name(self.columns.by_role["email"])))
-        mails = [mail if _EMAIL.fullmatch(mail) else "" for mail in mails]
+        mails = [mail if MAIL_ADDRESS.fullmatch(mail) else "" for mail in mails]
         people = zip(orcids, locals_, mails, strict=True)
         return [(o, "", local) if "@" in local else (o, local, mail) for o, local, mail in people]
 
@@ -361,11 +371,11 @@ class Sheet:
         if at is None or not row.cells[at]:
             return None
         text = unguarded(row.cells[at])
-        masked = _masked(text)
-        if masked != text:
+        safe = masked(text)
+        if safe != text:
             message = "A mail address was taken out of the text."
             notes.append(Note("address_removed", message, field=self.columns.name(at)))
-        return masked or None
+        return safe or None
 
     def _year(self, row: Row) -> int | None:
         at = self.columns.by_role.get("year")
@@ -405,7 +415,7 @@ def _in_cell(cell: str, section: str | None, names: DepartmentNames, column: str
 def _unknown(name: str, section: str | None, names: DepartmentNames, column: str) -> Note:
     where = f"below the section “{section}” of the groups file" if section else "in the groups file"
     elsewhere = " (it stands in another section)" if section and names.find(name) else ""
-    message = f"“{_masked(name)}” is not {where}{elsewhere}; the output stays, without it. Write it as it stands there."
+    message = f"“{masked(name)}” is not {where}{elsewhere}; the output stays, without it. Write it as it stands there."
     return Note("unknown_department", message, "warning", column, _shown(name))
 
 
@@ -420,9 +430,9 @@ def _how_mended(part: str, name: str, department: Department) -> str:
 def _person(text: str, column: str, notes: list[Note]) -> tuple[str, str]:
     """The name and the mail address in one author's piece of a cell; names stand as they are written."""
     name, address = unguarded(text), ""
-    if "@" in name and (match := _EMAIL.search(name)):
+    if "@" in name and (match := MAIL_ADDRESS.search(name)):
         address = match[0]
-        name = " ".join(re.sub("[<>]|\\(\\s*\\)", " ", _EMAIL.sub(" ", name)).split()).strip(" ,")
+        name = " ".join(re.sub("[<>]|\\(\\s*\\)", " ", MAIL_ADDRESS.sub(" ", name)).split()).strip(" ,")
     elif name != text.strip() and re.search(r"[\r\n\0-\x08]", text.strip()):
         message = "A line break or control character inside a name is one space or nothing."
         notes.append(Note("repaired", message, field=column, value=_shown(text), repaired_to=name))
@@ -467,8 +477,10 @@ def _digest(row: Row) -> bytes:
     return digest.digest()
 
 
-def _masked(text: str) -> str:
-    return _EMAIL.sub("(mail address)", text) if "@" in text else text
+def _placed(note: Note, column: str, cell: str) -> Note:
+    """A note about an identifier, with the place and the value that a person sees in the file."""
+    to = None if note.repaired_to is None else masked(note.repaired_to)
+    return replace(note, message=masked(note.message), field=column, value=_shown(cell), repaired_to=to)
 
 
 def _shown(value: str) -> str:
@@ -476,4 +488,4 @@ def _shown(value: str) -> str:
     value = value.replace("\0", "\N{SYMBOL FOR NULL}")
     if len(value) > LONGEST_VALUE:
         value = value[:LONGEST_VALUE] + "…"
-    return _masked(value)
+    return masked(value)

@@ -73,6 +73,7 @@ _BLANK = (
     + "\x7f\x85\xa0\u1680\u180e\u200b\u200c\u200d\u2060\u202f\u205f\u3000\ufeff"
     + ("".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029")
 )
+MAIL_ADDRESS = re.compile(r"[^\s@<>;,()\[\]\"']{1,64}@[^\s@<>;,()\[\]\"']{1,255}")
 _FORMULA = re.compile("\\s*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]|[\t\r]")
 
 
@@ -158,12 +159,12 @@ def open_table(
         raise TableRefused(f"There is nothing in this file but blanks; {SAVE_AS}.")
     at, hits = _header_at(rows, known)
     below = [row.cells for row in rows[at + 1 :]]
-    header, ordinal = _columns(tuple(clean(cell) for cell in rows[at].cells), below)
+    header, ordinal = _columns(tuple(masked(clean(cell)) for cell in rows[at].cells), below)
     notes = list(decoding.repaired)
     if at > 0:
         skipped = "; ".join(" ".join(filter(None, map(clean, row.cells)))[:80] for row in rows[:at])
         message = f"The header was found in row {rows[at].number}; the rows above it were left out."
-        notes.append(Note("title_lines", message, value=skipped[:300]))
+        notes.append(Note("title_lines", message, value=masked(skipped)[:300]))
     if ordinal:
         notes.append(Note("ordinal_column", "The rows begin with a number that the header has no column for."))
     return Table(
@@ -202,6 +203,11 @@ def unguarded(cell: str) -> str:
 def is_blank(row: Row) -> bool:
     """Whether no cell of the row holds anything that can be seen."""
     return not row.problem and not any(cell.strip(_BLANK) for cell in row.cells)
+
+
+def masked(text: str) -> str:
+    """The text without any mail address: these identify people and are never shown or kept."""
+    return MAIL_ADDRESS.sub("(mail address)", text) if "@" in text else text
 
 
 def column_letter(position: int) -> str:

@@ -1,5 +1,6 @@
 """A delimited file of any make becomes a header and rows with a spreadsheet program's numbers."""
 
+import contextlib
 import csv
 import io
 import itertools
@@ -283,12 +284,8 @@ def test_whatever_was_written_is_read(body: list[list[str]], delimiter: str, enc
 
 @given(st.binary(max_size=400))
 def test_any_bytes_are_a_table_or_refused(content: bytes) -> None:
-    try:
-        table = read(b"Author,DOI\n" + content)
-        numbers = [row.number for row in table.rows()]
-    except TableRefused as refused:
-        assert str(refused)
-    else:
+    with contextlib.suppress(TableRefused):
+        numbers = [row.number for row in read(b"Author,DOI\n" + content).rows()]
         assert all(a < b for a, b in itertools.pairwise(numbers))
 
 

@@ -23,7 +23,7 @@ from explorer.http import Limits, PoliteSession, shown
 from explorer.report import TO_DO, Report, report_on
 from explorer.sheet import Sheet, columns_of, known_names
 from explorer.sources import Abilities, Cursor, Finding, Page, Part, Plan, SourceError
-from explorer.tables import Content, TableRefused, open_table
+from explorer.tables import Content, TableRefused, masked, open_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -68,7 +68,7 @@ class SpreadsheetSource:
 
     publications: Path | str | None
     groups: Path | str | None
-    hash_key: bytes
+    hash_key: bytes = field(repr=False)
     columns: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     uri_domains: tuple[str, ...] = ()
@@ -160,7 +160,7 @@ class SpreadsheetSource:
             return
         detail = f"{report.uploaded:,} uploaded, {report.valid:,} valid, {report.rejected:,} rejected"
         yield Finding("rows", report.valid > 0, detail, None if report.valid else TO_DO["no_identifier"])
-        for code, count in report.counts.most_common():
+        for code, count in report.counts.items():
             yield Finding(code, ok=True, detail=f"in {count:,} places", fix=TO_DO.get(code))
         yield Finding("sample", bool(samples), "\n".join(samples) or "no row has a valid identifier")
 
@@ -205,4 +205,4 @@ def _line(output: Output) -> str:
     """An output for a person to look at. Identifiers tell most, then who and where."""
     ids = " ".join(f"{i.scheme}:{i.value}" for i in output.identifiers if not i.derived)
     authors = "; ".join(contribution.name for contribution in output.contributions) or "no author"
-    return f"{output.place}: {ids} | {authors} | {'; '.join(output.departments) or 'no department'}"
+    return masked(f"{output.place}: {ids} | {authors} | {'; '.join(output.departments) or 'no department'}")
