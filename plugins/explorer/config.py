@@ -513,7 +513,9 @@ class Institution(Settings):
         default=(), description="Who is told of completed imports.", json_schema_extra=OPERATIONAL
     )
     limits: Limits = Field(
-        default=Limits(), description="When an import stops rather than publish.", json_schema_extra=OPERATIONAL
+        default=Limits(),
+        description="The shares of removed and of rejected records at which an import stops.",
+        json_schema_extra=OPERATIONAL,
     )
     expected_every: Duration | None = Field(
         default=None,
@@ -526,7 +528,9 @@ class Institution(Settings):
         json_schema_extra=OPERATIONAL,
     )
     attention: Attention = Field(
-        default=Attention(), description="Where the attention comes from.", json_schema_extra=OPERATIONAL
+        default=Attention(),
+        description="Which provider's attention the outputs are linked with.",
+        json_schema_extra=OPERATIONAL,
     )
     landing_pages: bool = Field(
         default=False,

@@ -25,7 +25,7 @@ Data = str | None | list["Data"] | dict[str, "Data"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: ``key`` as a dotted path, empty for the file as a whole; ``line`` counts from 1, 0 is none."""
+    """One thing that is wrong, at a dotted ``key`` (empty: the file as a whole); ``line`` counts from 1, 0 is none."""
 
     path: Path
     line: int
@@ -42,7 +42,10 @@ class ConfigError(Exception):
 
     def __init__(self, *problems: Problem) -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: problem.line))
-        super().__init__("\n".join(map(str, self.problems)))
+        super().__init__(*self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))
 
 
 def dotted(key: Key) -> str:
@@ -155,7 +158,7 @@ class _Reader:
     def _mapping(self, key: Key) -> dict[str, Data]:
         mapping: dict[str, Data] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            name = self._value(event, key)
+            name = self._value(event, key) if isinstance(event, yaml.ScalarEvent) else None
             if not isinstance(name, str):
                 self._stop(event, "a key must be a plain word")
             inner = (*key, name)

@@ -59,6 +59,8 @@ def blame(document: Document, error: ValidationError, model: type[BaseModel], pa
     ``patterns`` says in words what a text that must match a pattern looks like.
     """
     for found in error.errors(include_url=False, include_context=True):
+        if found["type"] == "default_factory_not_called":
+            continue  # a default that depends on a key that was told already
         key = _key(found["loc"])
         if found["type"].startswith("union_tag"):
             key = (*key, "kind")

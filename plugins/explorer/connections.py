@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WAREHOUSE = "warehouse"
 BACKENDS = ("AIRFLOW__SECRETS__BACKEND", "AIRFLOW__WORKERS__SECRETS_BACKEND")
+SCHEMES = 2  # of a URI at most: the kind, and the host's own
 FIELDS = ("conn_type", "host", "login", "password", "schema", "port", "extra")
 
 
@@ -210,22 +211,26 @@ def _parse_json(value: str) -> dict[str, Any]:
 
 
 def _parse_uri(value: str) -> dict[str, Any]:
-    """``kind://login:password@host:port/schema?extra``; a second ``://`` is the host's own scheme."""
-    kind, separator, rest = value.partition("://")
-    has_scheme = "://" in rest
-    if not separator or rest.count("://") > 1 or (has_scheme and {"@", ":"} & set(rest.split("://")[0])):
-        reason = "it is neither JSON nor a URI like http://login:password@host"
-        raise ValueError(reason)
+    """``kind://login:password@host:port/schema?extra``; a second ``://`` is the host's own scheme.
+
+    A kind that equals that scheme swallows it, as in Airflow: the host is then empty, which whoever needs it says.
+    """
+    has_scheme = value.count("://") == SCHEMES
     try:
-        parts = urlsplit(rest if has_scheme else f"//{rest}")
+        kind = urlsplit(value).scheme
+        rest = value.replace(f"{kind}://", "" if has_scheme else "//")
+        parts = urlsplit(rest)
         port = parts.port
     except ValueError:
         reason = "its host or port is not written as in a URI; what is special in them needs percent-encoding"
         raise ValueError(reason) from None
+    if "://" not in value or value.count("://") > SCHEMES or (has_scheme and {"@", ":"} & set(rest.split("://")[0])):
+        reason = "it is neither JSON nor a URI like http://login:password@host"
+        raise ValueError(reason)
     host = _host(parts)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     return {
-        "conn_type": kind.lower(),
+        "conn_type": kind,
         "host": f"{parts.scheme}://{host}" if has_scheme and host else host,
         "login": unquote(parts.username or ""),
         "password": unquote(parts.password or ""),
