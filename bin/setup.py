@@ -132,14 +132,14 @@ def run(command: list[str], log: IO[str], settings: dict[str, str] | None = None
     start = log.tell()
     # Without our own standard input: a question asked of nobody would wait for ever.
     environment = {**os.environ, **(settings or {}), "PYTHONPATH": "", "PIP_NO_INPUT": "1"}
-    status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment).returncode
-    if status and check:
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, check=False)
+    if done.returncode and check:
         said = LOG.read_text(errors="replace")[start:]
         reason = next((reason for mark, reason in REASONS.items() if mark in said), None)
         last = next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "no reason given")
         message = f"The environment could not be made: {(reason or last).rstrip('.')}."
         raise SetupError(message)
-    return status
+    return done.returncode
 
 
 def is_done(names: list[str]) -> bool:

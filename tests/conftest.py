@@ -9,9 +9,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from explorer import local
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
+
+from explorer import local
 
 # Nothing that a test makes is worth surviving a power cut.
 TEST_SETTINGS = {"fsync": "off", "full_page_writes": "off"}

@@ -24,13 +24,12 @@ from typing import Any
 
 import psycopg
 import requests
-import yaml
 from psycopg.rows import dict_row
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from explorer import local, standalone
+from explorer import config, local, standalone
 from explorer.local import LocalError
 
 IMPORT_SECONDS = 1800.0
@@ -102,12 +101,13 @@ def _up(console: Console) -> int:
     with _stopping_postgres(console, place), standalone.running(place) as run:
         console.print("Starting Postgres and Airflow …")
         server = local.postgres(place)
-        folder = local.root() / "include" / "institutions"
-        airflow, session = _start_airflow(run, server, [folder], {"warehouse": server.airflow_connection()})
+        airflow, session = _start_airflow(
+            run, server, [config.INSTITUTIONS], {"warehouse": server.airflow_connection()}
+        )
         standalone.wait_until_healthy(run, session)
         _show_where(console, airflow, None)
-        if not list(folder.glob("*.yaml")):
-            console.print(f"No institution yet: add a YAML file to {folder}, see the README.")
+        if not config.files():
+            console.print(f"No institution yet: add a YAML file to {config.INSTITUTIONS}, see the README.")
         _keep(console, run, standalone.COMPONENTS)
     return 0
 
@@ -131,7 +131,7 @@ def _demo(console: Console, *, ends: bool, everything: bool) -> int:
         airflow, session = _start_airflow(run, server, folders, connections)
         standalone.wait_until_healthy(run, session)
         console.print(f"Airflow is ready at {airflow.address} after {time.monotonic() - began:.0f} s.")
-        slugs = [slug_of(file) for folder in folders for file in sorted(folder.glob("*.yaml"))]
+        slugs = [config.slug_of(file) for folder in folders for file in config.files(folder)]
         before = _last_import(server)
         progress = follow(console, run, session, slugs)
         rows = _imports(server, before)
@@ -226,12 +226,6 @@ def render(demo: Path, place: Path, addresses: Mapping[str, str], *, more: bool)
     connections = folders[0] / "connections.json"
     found = json.loads(connections.read_text(encoding="utf-8")) if connections.exists() else {}
     return folders, {name: json.dumps(value) for name, value in found.items()}
-
-
-def slug_of(file: Path) -> str:
-    """Return the slug of an institution's file: what it says, else the file's name."""
-    content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    return str(content.get("slug") or file.stem) if isinstance(content, dict) else file.stem
 
 
 # Progress

@@ -44,6 +44,8 @@ import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from explorer import connections
+
 WAREHOUSE = "warehouse"
 AIRFLOW = "airflow"
 USER = "explorer"
@@ -117,11 +119,11 @@ def folder() -> Path:
 
 
 def warehouse_dsn() -> str:
-    """Return the connection string of the warehouse of this machine, and start the embedded Postgres for it if needed.
+    """Return the connection string of the warehouse: that of the Airflow connection ``warehouse`` where it is defined.
 
-    Whoever has named another warehouse (the Airflow connection ``warehouse``) asks `explorer.connections` instead.
+    Else that of the embedded Postgres, which is started if it does not run.
     """
-    return postgres().dsn(WAREHOUSE)
+    return connections.warehouse_dsn() or postgres().dsn(WAREHOUSE)
 
 
 def postgres(place: Path | None = None, *, settings: Mapping[str, str] | None = None) -> Server:
@@ -391,7 +393,7 @@ def _detached(command: list[str], log: Path, environment: Mapping[str, str] | No
 
     The shell between makes it nobody's child, so that it leaves no zombie when it ends before us.
     """
-    started = subprocess.run(
+    started = subprocess.run(  # noqa: S603 - our own programs
         ["/bin/sh", "-c", '"$@" >>"$0" 2>&1 </dev/null & echo $!', str(log), *command],
         check=True,
         cwd="/",
@@ -456,7 +458,9 @@ def _give_to_server(path: Path) -> None:
 def _run(place: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
     """Run one of Postgres's programs to its end."""
     words = _as_server_user(place, command)
-    return subprocess.run(words, capture_output=True, text=True, cwd="/", env=SERVER_ENVIRONMENT, check=False)
+    return subprocess.run(  # noqa: S603 - Postgres's own programs
+        words, capture_output=True, text=True, cwd="/", env=SERVER_ENVIRONMENT, check=False
+    )
 
 
 def _as_server_user(place: Path, command: list[str]) -> list[str]:

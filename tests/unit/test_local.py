@@ -16,6 +16,7 @@ from typing import LiteralString
 import psutil
 import psycopg
 import pytest
+
 from explorer import local
 
 PLUGINS = Path(local.__file__).parents[1]
