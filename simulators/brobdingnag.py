@@ -153,6 +153,7 @@ FLAWS: tuple[Flaw, ...] = (
     "no_metadata",
 )
 DELETED_SHARE, STAFF_SHARE = 2, 16  # of a hundred records
+MOST_PEOPLE = 5000  # names run out
 
 VIEWS = (
     View("status", "Status", tuple(Heading(id_, label) for id_, (label, _) in STATUS.items())),
@@ -165,8 +166,8 @@ VIEWS = (
 def brobdingnag(clock: Clock | None = None, *, records: int = 2000, flaws: bool = True, seed: str = SEED) -> World:
     """The repository with ``records`` records, a fiftieth of them deleted; ``flaws``: seven live ones are broken."""
     random = Random(f"{seed}-{records}")
-    staff = invented.people(random, max(8, records * STAFF_SHARE // 100))
-    guests = invented.people(random, max(8, records // 4), first_serial=1_000_001)
+    staff = invented.people(random, min(max(8, records * STAFF_SHARE // 100), MOST_PEOPLE))
+    guests = invented.people(random, min(max(8, records // 4), MOST_PEOPLE), first_serial=1_000_001)
     writer = _Writer(random, staff, guests)
     drawn = zip(_numbers(random, records), _kinds(random, records), strict=True)
     items = [writer.item(number, kind) for number, kind in drawn]

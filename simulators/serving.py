@@ -233,7 +233,7 @@ class Simulator(ABC):
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Counts a call as under way."""
+        """Counts a call as under way, until just before the client can see the answer and ask again."""
         with self._lock:
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
@@ -327,7 +327,7 @@ class _Handler(BaseHTTPRequestHandler):
             simulator.log(call, None if unseen else answer.status, answer.faults + kinds)
             wait = sum(fault.seconds for fault in faults if fault.kind in {"slow", "silence"})
             self.server.stopping.wait(wait)
-            self._deliver(answer, unseen)
+        self._deliver(answer, unseen)
 
     def _deliver(self, answer: Answer, unseen: Collection[str]) -> None:
         """Sends the answer, or ends the connection as the faults want it."""

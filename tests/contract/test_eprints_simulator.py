@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -548,8 +549,12 @@ def test_a_poison_record_spoils_every_answer_that_holds_it(site: EPrints) -> Non
 
 
 def test_how_many_ask_at_once_is_counted(site: EPrints) -> None:
-    assert [ask(site, verb="Identify").status_code for _ in range(3)] == [200] * 3
+    assert [ask(site, verb="Identify").status_code for _ in range(20)] == [200] * 20
     assert site.most_at_once == 1
+    site.faults.add(Fault("slow", times=3, seconds=0.5))
+    with ThreadPoolExecutor(3) as clients:
+        assert list(clients.map(lambda _: ask(site, verb="Identify").status_code, range(3))) == [200] * 3
+    assert site.most_at_once == 3
 
 
 # The program of the demo
