@@ -99,6 +99,15 @@ def holder() -> dict[str, object]:
     return {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
 
 
+def take(connection: Connection, import_id: int, lease: timedelta, *, by: Mapping[str, object] | None = None) -> None:
+    """Holds an import for a while, in the name of this process unless another (or nobody) is named."""
+    connection.execute(
+        "insert into ops.lease (import_id, holder, until) values (%s, %s, now() + %s)"
+        " on conflict (import_id) do update set holder = excluded.holder, until = excluded.until",
+        (import_id, Jsonb(dict(holder() if by is None else by)), lease),
+    )
+
+
 def _is_dead(held: Mapping[str, Any]) -> bool:
     """Whether a holder is known to be dead. One on another machine, or none between two tasks, is not."""
     if held.get("host") != socket.gethostname() or "pid" not in held:
@@ -158,8 +167,8 @@ def open_import(connection: Connection, subject: Subject, request: Request) -> I
             message = f"{subject.slug} is on hold: {hold}; `bin/explorer release {subject.slug}` lifts it"
             raise BusyError("on_hold", message)
         current = connection.execute(
-            "select id, holder, lease_until < now(), status, fingerprint, dry_run, started_at, mode"
-            " from ops.import where institution = %s and status in ('running', 'awaiting_approval')",
+            "select id, holder, until < now(), status, fingerprint, dry_run, started_at, mode"
+            " from ops.import join ops.lease on import_id = id where institution = %s and status in ('running', 'awaiting_approval')",
             (subject.slug,),
         ).fetchone()
         if current is not None:
@@ -168,16 +177,16 @@ def open_import(connection: Connection, subject: Subject, request: Request) -> I
                 return adopted
         mode, reason, plan = _plan(connection, subject, request)
         row = connection.execute(
-            "insert into ops.import (institution, run_key, mode, reason, dry_run, base_version, fingerprint, plan, holder,"
-            " lease_until, staging_until, run_url)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, now() + %s, now() + %s, %s) returning id",
+            "insert into ops.import (institution, run_key, mode, reason, dry_run, base_version, fingerprint, plan,"
+            " staging_until, run_url)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, now() + %s, %s) returning id",
             (
                 subject.slug, request.run_key, mode, reason, request.dry_run, version, subject.fingerprint, Jsonb(plan),
-                Jsonb(holder()), WORKING, STAGING_KEPT, request.run_url,
+                STAGING_KEPT, request.run_url,
             ),
-        ).fetchone()  # fmt: skip
-        assert row is not None
+        ).fetchall()[0]  # fmt: skip
         import_ = get(connection, int(str(row[0])))
+        take(connection, import_.id, WORKING)
         _make_staging(connection, import_)
     log.info("import %d of %s is %s: %s", import_.id, subject.slug, mode, reason)
     return import_
@@ -212,10 +221,10 @@ def _take_over(
     same = fingerprint == subject.fingerprint and dry_run == request.dry_run and (mode == "full" or not request.full_import)
     if same and status == "running" and _has_staging(connection, int(import_id)):
         connection.execute(
-            "update ops.import set run_key = %s, holder = %s, lease_until = now() + %s, run_url = coalesce(%s, run_url),"
-            " error = null where id = %s",
-            (request.run_key, Jsonb(holder()), WORKING, request.run_url, import_id),
+            "update ops.import set run_key = %s, run_url = coalesce(%s, run_url), error = null where id = %s",
+            (request.run_key, request.run_url, import_id),
         )
+        take(connection, int(import_id), WORKING)
         log.info("import %d was left by %s; going on where it stopped", import_id, "a dead process" if dead else "its lease")
         return get(connection, int(import_id))
     reason = "no answer in time" if status == "awaiting_approval" else "its holder is gone"
@@ -308,9 +317,9 @@ def revive(connection: Connection, import_: Import) -> None:
     if other is not None:
         raise BusyError("busy", f"import {other[0]} of {import_.institution} is at work; import {import_.id} stays failed")
     connection.execute(
-        "update ops.import set status = 'running', finished_at = null, error = null, lease_until = now() + %s where id = %s",
-        (WORKING, import_.id),
+        "update ops.import set status = 'running', finished_at = null, error = null where id = %s", (import_.id,)
     )
+    take(connection, import_.id, WORKING)
 
 
 @contextmanager
@@ -328,10 +337,7 @@ def working(dsn: str, import_id: int, task: str, *, wants: str, stays: bool = Fa
             if not _has_staging(connection, import_id):
                 message = f"the staging of import {import_id} is missing; clear `open_import`, or start a new run"
                 raise HaltedError("no_staging", message)
-            connection.execute(
-                "update ops.import set holder = %s, lease_until = now() + %s where id = %s",
-                (Jsonb(holder()), WORKING, import_id),
-            )
+            take(connection, import_id, WORKING)
         stand_on(connection, import_)
         _want_phase(connection, import_, task, wants)
         connection.commit()
@@ -377,10 +383,10 @@ def _record_error(connection: Connection, import_id: int, task: str, error: Base
 def _record_time(connection: Connection, import_id: int, task: str, seconds: float, *, stays: bool) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     connection.execute(
-        "update ops.import set seconds = seconds || %s, peak_rss_mb = greatest(peak_rss_mb, %s),"
-        " lease_until = now() + %s, holder = case when %s then holder else '{}' end where id = %s",
-        (Jsonb({task: round(seconds, 2)}), peak, BETWEEN_TASKS, stays, import_id),
+        "update ops.import set seconds = seconds || %s, peak_rss_mb = greatest(peak_rss_mb, %s) where id = %s",
+        (Jsonb({task: round(seconds, 2)}), peak, import_id),
     )
+    take(connection, import_id, BETWEEN_TASKS, by=holder() if stays else {})
     connection.commit()
 
 
@@ -394,8 +400,7 @@ def _lease(dsn: str, import_id: int) -> Iterator[None]:
             connection.autocommit = True
             while True:
                 connection.execute(
-                    "update ops.import set lease_until = now() + %s where id = %s and status = 'running'",
-                    (WORKING, import_id),
+                    "update ops.lease set until = now() + %s where import_id = %s", (WORKING, import_id)
                 )
                 if done.wait(HEARTBEAT_SECONDS):
                     return
@@ -427,20 +432,22 @@ def _end(connection: Connection, import_id: int, status: str, code: str, message
 def rest(connection: Connection, import_id: int, *, until: timedelta) -> None:
     """An import waits for a person's answer; without one it ends at the deadline."""
     connection.execute(
-        "update ops.import set status = 'awaiting_approval', lease_until = now() + %s,"
+        "update ops.import set status = 'awaiting_approval',"
         " staging_until = greatest(staging_until, now() + %s + interval '1 day') where id = %s and status = 'running'",
-        (until, until, import_id),
+        (until, import_id),
     )
+    take(connection, import_id, until, by={})
 
 
 def answer(connection: Connection, import_id: int, *, approved: bool, by: str) -> None:
     """A person's answer to an import that waits. Raises ``FinishedError`` where it no longer does."""
     status = "running" if approved else "declined"
     answered = connection.execute(
-        "update ops.import set status = %s, approved_by = %s, finished_at = case when %s then null else now() end,"
-        " lease_until = now() + %s, holder = %s where id = %s and status = 'awaiting_approval'",
-        (status, by, approved, WORKING, Jsonb(holder()), import_id),
+        "update ops.import set status = %s, approved_by = %s, finished_at = case when %s then null else now() end"
+        " where id = %s and status = 'awaiting_approval'",
+        (status, by, approved, import_id),
     ).rowcount
+    take(connection, import_id, BETWEEN_TASKS)
     connection.commit()
     if not answered:
         message = f"import {import_id} does not wait for approval (any more): it is {get(connection, import_id).status}"

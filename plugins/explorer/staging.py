@@ -76,6 +76,7 @@ def read_part(
     if state.done:
         log.info("%s: already read, %d records", name, state.records)
         return state
+    connection.commit()  # nothing stays locked while the source is waited for
     plan = Plan(import_.mode, import_.plan)
     if state.page:
         log.info("%s: going on behind page %d, %d records", name, state.page, state.records)
@@ -95,26 +96,26 @@ def _commit_page(connection: Connection, import_: Import, state: Progress, page:
         message = f"{state.part.name}: began again {attempt} times, or sent {len(page.records)} records on a page; giving up"
         raise HaltedError("part_never_ends", message)
     records = (0 if page.restart else state.records) + len(page.records)
-    with connection.transaction():
-        imports.hold_still(connection, import_)
-        moved = connection.execute(
-            "update part set attempt = %s, page = %s, records = %s, expected = coalesce(%s, expected), cursor = %s,"
-            " done = %s, clock = case when page = 0 or %s then %s else coalesce(clock, %s) end,"
-            " incomplete = coalesce(%s, incomplete),"
-            " repairs = (select coalesce(jsonb_object_agg(k, v), '{}') from (select key as k, sum(value::bigint) as v from"
-            " (select * from jsonb_each_text(repairs) union all select * from jsonb_each_text(%s)) r group by key) s)"
-            " where name = %s and attempt = %s and page = %s and not done",
-            (
-                attempt, number, records, page.expected, Jsonb(dict(page.cursor)) if page.cursor is not None else None,
-                page.cursor is None, page.restart, page.clock, page.clock, page.incomplete, Jsonb(dict(page.repairs)),
-                state.part.name, state.attempt, state.page,
-            ),
-        ).rowcount  # fmt: skip
-        if moved != 1:
-            message = f"{state.part.name}: another worker has read page {number} meanwhile; this one stops"
-            raise HaltedError("not_alone", message)
-        base = state.number << 50 | attempt << 42 | number << 16
-        write(connection, page.records, base=base, clock=page.clock)
+    imports.hold_still(connection, import_)
+    moved = connection.execute(
+        "update part set attempt = %s, page = %s, records = %s, expected = coalesce(%s, expected), cursor = %s,"
+        " done = %s, clock = case when page = 0 or %s then %s else coalesce(clock, %s) end,"
+        " incomplete = coalesce(%s, incomplete),"
+        " repairs = (select coalesce(jsonb_object_agg(k, v), '{}') from (select key as k, sum(value::bigint) as v from"
+        " (select * from jsonb_each_text(repairs) union all select * from jsonb_each_text(%s)) r group by key) s)"
+        " where name = %s and attempt = %s and page = %s and not done",
+        (
+            attempt, number, records, page.expected, Jsonb(dict(page.cursor)) if page.cursor is not None else None,
+            page.cursor is None, page.restart, page.clock, page.clock, page.incomplete, Jsonb(dict(page.repairs)),
+            state.part.name, state.attempt, state.page,
+        ),
+    ).rowcount  # fmt: skip
+    if moved != 1:
+        message = f"{state.part.name}: another worker has read page {number} meanwhile; this one stops"
+        raise HaltedError("not_alone", message)
+    base = state.number << 50 | attempt << 42 | number << 16
+    write(connection, page.records, base=base, clock=page.clock)
+    connection.commit()
     return Progress(
         state.part, state.number, attempt, number, records, page.expected or state.expected, page.cursor, page.cursor is None
     )

@@ -40,8 +40,6 @@ create table ops.import (
     fingerprint text not null,
     plan jsonb not null default '{}',
     watermarks jsonb not null default '{}',
-    holder jsonb not null default '{}',
-    lease_until timestamptz not null,
     staging_until timestamptz not null,
     run_url text,
     tally jsonb not null default '{}',
@@ -58,6 +56,14 @@ create table ops.import (
 );
 create unique index import_one_at_a_time on ops.import (institution) where status in ('running', 'awaiting_approval');
 create index import_latest on ops.import (institution, id desc);
+create table ops.lease (
+    import_id bigint primary key references ops.import on delete cascade,
+    holder jsonb not null default '{}',
+    until timestamptz not null
+);
+comment on table ops.lease is 'Who works on an import and until when that may be believed; apart from the import''s row, which a '
+    'working task keeps locked.';
+
 comment on column ops.import.plan is 'What the source was asked: watermarks by part.';
 comment on column ops.import.watermarks is 'The source''s clock at the start of this import, by part; the next incremental import starts there.';
 
