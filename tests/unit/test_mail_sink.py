@@ -19,7 +19,9 @@ LIBRARY = "library@lilliput.example"
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def a_mail(subject: str = "Import finished", text: str = "812 outputs", html: str = "<b>812</b> outputs") -> EmailMessage:
+def a_mail(
+    subject: str = "Import finished", text: str = "812 outputs", html: str = "<b>812</b> outputs"
+) -> EmailMessage:
     message = EmailMessage()
     message["From"] = "explorer@lilliput.example"
     message["To"] = LIBRARY
@@ -91,7 +93,9 @@ def test_a_busy_server_keeps_nothing_and_takes_the_second_attempt(tmp_path: Path
         assert len(sink.messages()) == 1
 
 
-def test_a_connection_dropped_after_the_data_leaves_the_sender_in_doubt_though_the_mail_is_there(tmp_path: Path) -> None:
+def test_a_connection_dropped_after_the_data_leaves_the_sender_in_doubt_though_the_mail_is_there(
+    tmp_path: Path,
+) -> None:
     with MailSink(tmp_path, faults=Faults(dropped=1)) as sink:
         with pytest.raises((smtplib.SMTPServerDisconnected, ConnectionError)):
             send(sink, a_mail())
