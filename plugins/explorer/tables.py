@@ -73,6 +73,7 @@ _BLANK = (
     + "\x7f\x85\xa0\u1680\u180e\u200b\u200c\u200d\u2060\u202f\u205f\u3000\ufeff"
     + ("".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029")
 )
+_UNSEEN = {ord(letter): None for letter in _BLANK if not letter.isspace()}
 MAIL_ADDRESS = re.compile(r"[^\s@<>;,()\[\]\"']{1,64}@[^\s@<>;,()\[\]\"']{1,255}")
 _FORMULA = re.compile("\\s*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]|[\t\r]")
 
@@ -184,9 +185,9 @@ def open_table(
 
 def clean(cell: str) -> str:
     """A cell without control characters, with single blanks inside and none around (Unicode blanks included)."""
-    if cell.isascii() and cell.isprintable() and "  " not in cell:
+    if cell.isprintable() and "  " not in cell:  # no blank but U+0020, nothing that cannot be seen
         return cell.strip()
-    return " ".join("".join(c for c in cell if c.isspace() or c not in _BLANK).split())
+    return " ".join(cell.translate(_UNSEEN).split())
 
 
 def guarded(text: str) -> str:
