@@ -20,7 +20,7 @@ from rich.table import Table
 
 from explorer import config, database, exports, flow, imports, local
 from explorer.config import ConfigError
-from explorer.connections import ConnectionMissingError
+from explorer.connections import ConnectionUnusableError
 from explorer.database import WarehouseUnusableError
 from explorer.imports import BusyError, HaltedError, Request
 from explorer.local import LocalError
@@ -374,7 +374,7 @@ def run() -> None:
     except ConfigError as error:
         errors.print(f"[red]{_plain(error)}[/]")
         sys.exit(WRONG_CALL)
-    except (ConnectionMissingError, LocalError, WarehouseUnusableError) as error:
+    except (ConnectionUnusableError, LocalError, WarehouseUnusableError) as error:
         errors.print(f"[red]{_plain(error)}[/]")
         sys.exit(WRONG_CALL)
     except (HaltedError, SourceError) as error:

@@ -304,9 +304,8 @@ class OaiPmhSource(BaseSource):
         json_schema_extra=OPERATIONAL,
     )
 
-    _https = field_validator(
-        "url", "hierarchy_url", "remappings", "translations", "renaming", "translations_and_renaming"
-    )(_only_https)
+    # The repository's own addresses may be plain http, as many are: no credential travels, and what they say is public.
+    _https = field_validator("remappings", "translations", "renaming", "translations_and_renaming")(_only_https)
 
     @field_validator("url")
     @classmethod
@@ -621,6 +620,11 @@ def load(path: Path) -> Institution:
     if document.problems:
         raise ConfigError(*document.problems.values())
     return institution
+
+
+def slug_of(file: Path) -> str:
+    """The slug that a file's name stands for, also where the file is broken: good enough for the name of a DAG."""
+    return re.sub(r"[^a-zA-Z0-9_]", "_", file.stem)
 
 
 def files(folder: Path = INSTITUTIONS) -> list[Path]:

@@ -246,7 +246,7 @@ def test_an_institution_does_not_change() -> None:
         ("name: L\nsource: {kind: oai_pmh, platform: diva, url: repo.example/oai}\n", 2, "source.url", "is no address"),
         ("name: L\nsource: {kind: oai_pmh, platform: diva, url: 'file:///etc/passwd'}\n", 2, "source.url", "is no address"),
         ("name: L\nsource: {kind: oai_pmh, platform: diva, url: 'http://[::1'}\n", 2, "source.url", "is no address"),
-        ("name: L\nsource: {kind: oai_pmh, platform: diva, url: http://repo.example/oai}\n", 2, "source.url", "allow_http: true"),
+        ("name: L\nsource: {kind: oai_pmh, platform: diva, url: https://r.example/oai, renaming: http://a.example/r.csv}\n", 2, "source.renaming", "allow_http: true"),
         ("name: L\nsource: {kind: oai_pmh, platform: diva, url: 'https://repo.example/oai?verb=Identify'}\n", 2, "source.url", "without ?verb"),
         ("name: L\nsource: {kind: spreadsheet, publications: http://a.example/p.csv}\n", 2, "source.publications", "allow_http: true"),
         ("name: L\nsource: {kind: spreadsheet, publications: p.csv, watch: in}\n", 2, "source.watch", "keep one of the two"),
