@@ -8,16 +8,18 @@ import socket
 import threading
 import time
 import tomllib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from explorer.http import VERSION, Limits, PoliteSession, ServerError, ahead, is_public, shown
 from explorer.sources import SourceError
 from tests.scripted_server import Asked, Reply, in_turn, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 QUICK = Limits(requests_per_second=1000, retries=2, backoff=0.01, read_timeout=2, connect_timeout=2, max_bytes=100_000)
 
@@ -116,17 +118,23 @@ def test_a_failure_that_stays_is_told_in_a_sentence(bad: Reply, code: str) -> No
 
 def test_a_server_that_never_answers_is_a_time_out() -> None:
     limits = Limits(requests_per_second=1000, retries=0, read_timeout=0.2)
-    with serving(in_turn(Reply(b"late", pause=1))) as server, session(limits=limits) as ours:
-        with pytest.raises(SourceError) as error:
-            ours.get(server.url)
+    with (
+        serving(in_turn(Reply(b"late", pause=1))) as server,
+        session(limits=limits) as ours,
+        pytest.raises(SourceError) as error,
+    ):
+        ours.get(server.url)
     assert error.value.code == "timeout"
 
 
 def test_an_endless_trickle_is_a_time_out_too() -> None:
     limits = Limits(requests_per_second=1000, retries=0, body_timeout=-1)
-    with serving(in_turn(Reply(b"drop"))) as server, session(limits=limits) as ours:
-        with pytest.raises(SourceError) as error:
-            ours.get(server.url)
+    with (
+        serving(in_turn(Reply(b"drop"))) as server,
+        session(limits=limits) as ours,
+        pytest.raises(SourceError) as error,
+    ):
+        ours.get(server.url)
     assert error.value.code == "timeout"
 
 
@@ -198,9 +206,12 @@ def test_a_redirect_to_a_private_address_is_refused(monkeypatch: pytest.MonkeyPa
 
         monkeypatch.setattr("explorer.http.socket.getaddrinfo", getaddrinfo)
         monkeypatch.setattr("explorer.http.is_public", lambda _: len(looked_up) < 3)
-        with serving(in_turn(reply)) as server, session(allow_private_hosts=False) as ours:
-            with pytest.raises(SourceError) as error:
-                ours.get(server.url)
+        with (
+            serving(in_turn(reply)) as server,
+            session(allow_private_hosts=False) as ours,
+            pytest.raises(SourceError) as error,
+        ):
+            ours.get(server.url)
     assert error.value.code == "private_address"
     assert inner.asked == []
 
@@ -223,9 +234,12 @@ def test_connects_to_the_address_that_was_looked_at(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_private_address_needs_leave() -> None:
-    with serving(in_turn(Reply(b"yes"))) as server, session(allow_private_hosts=False) as ours:
-        with pytest.raises(SourceError) as error:
-            ours.get(server.url)
+    with (
+        serving(in_turn(Reply(b"yes"))) as server,
+        session(allow_private_hosts=False) as ours,
+        pytest.raises(SourceError) as error,
+    ):
+        ours.get(server.url)
     assert error.value.code == "private_address"
     assert "allow_private_hosts" in str(error.value)
     assert server.asked == []
@@ -304,15 +318,18 @@ def test_messages_show_no_credentials() -> None:
 
 def test_ahead_fetches_the_next_while_this_one_is_worked_on() -> None:
     fetched: list[int] = []
+    second = threading.Event()
 
     def items() -> Iterator[int]:
         for number in range(5):
             fetched.append(number)
+            if number == 1:
+                second.set()
             yield number
 
     running = ahead(items())
     assert next(running) == 0
-    time.sleep(0.1)
+    assert second.wait(10)
     assert fetched == [0, 1]
     assert list(running) == [1, 2, 3, 4]
 

@@ -263,7 +263,9 @@ class OaiPmh:
         names = {name for each in listed for name in self.accent.spellings(each.spec)}
         asked = (*self.settings.source.sets.include, *self.settings.source.sets.exclude)
         unknown = [each for each in asked if each not in names]
-        detail = f"{len(listed)} sets" + "".join(f"; {each.spec} is {each.name}" for each in listed[:SAMPLE])
+        detail = f"{len(listed)} sets" + "".join(
+            f"; {self.accent.spellings(each.spec)[0]} is {each.name}" for each in listed[:SAMPLE]
+        )
         if unknown:
             return Finding(
                 "sets", ok=False, detail=f"{', '.join(unknown)}: no such set; {detail}", fix="mend source.sets"

@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     from explorer.sources.oai_platforms import Accent, Candidate, Credit, Settings
     from explorer.sources.oai_xml import Record
 
-_ORCID = re.compile(r"(?:(?:https?://)?(?:www\.)?orcid\.org/|orcid:)?\s*(\d{4}-?\d{4}-?\d{4}-?\d{3}[\dXx])/?", re.ASCII)
+_ORCID = re.compile(
+    r"(?:(?:https?://)?(?:www\.)?orcid\.org/|orcid:)?\s*(\d{4}-?\d{4}-?\d{4}-?\d{3}[\dX])/?", re.ASCII | re.IGNORECASE
+)
 _MAIL = re.compile(r"(?:mailto:)?([^@\s:<>]+@[^@\s<>]+\.[^@\s<>]+)", re.IGNORECASE)
 _MAIL_WITHIN = re.compile(r"\s*[<(\[]?\s*[^@\s:<>()\[\]]+@[^@\s<>()\[\]]+\.[^@\s<>()\[\]]+\s*[>)\]]?")
 _WHOLE_BOOK = re.compile(r"\b(?:book|monograph|thesis|dissertation|report)\b", re.IGNORECASE)
 _PART_OF_BOOK = re.compile(r"\b(?:section|chapter|part|item|article|review)\b", re.IGNORECASE)
 _NOT_AVAILABLE = "item is not available"
 _WORDS_OF_A_LABEL = 2
+_LONGEST = 500  # characters of a name, an id, an identifier; what is longer is none
 NO_NAME = "(no name)"
 
 
@@ -116,6 +119,8 @@ def _stated(candidate: Candidate, settings: Settings, notes: list[Note]) -> Iter
 
 def _is_prose(text: str) -> bool:
     """Whether a field holds more than an identifier with its label, like ``ISBN 978 0 00 000020 0``."""
+    if len(text) > _LONGEST:
+        return True
     words = re.findall(r"[^\W\d_]{2,}", re.sub(r"\S*[/:@]\S*|\b[a-z]\d\b", " ", text))
     return len(words) > _WORDS_OF_A_LABEL
 
@@ -141,18 +146,18 @@ def _contribution(credit: Credit, hash_key: bytes, notes: list[Note]) -> Contrib
     """A person under the best key: ORCID iD, local id, hash of the e-mail address, name."""
     ids: dict[str, str] = {}
     mail = None
-    for text in (each.strip() for each in credit.ids):
+    for text in (each.strip()[:_LONGEST] for each in credit.ids):
         if as_mail := _MAIL.fullmatch(text):
             mail = as_mail[1].lower()
         elif (as_orcid := _ORCID.fullmatch(text)) and isni.is_valid(as_orcid[1]):
-            digits = isni.compact(as_orcid[1])
+            digits = isni.compact(as_orcid[1]).upper()
             ids.setdefault("orcid", "-".join(digits[at : at + 4] for at in range(0, 16, 4)))
         elif text:
             if as_orcid:
                 message = f"{text} looks like an ORCID iD, but its check digit is wrong: kept as a local id."
                 notes.append(Note("invalid_orcid", message, "warning", "creator", text))
             ids.setdefault("id", text)
-    name = " ".join(_MAIL_WITHIN.sub(" ", credit.name).split())
+    name = " ".join(_MAIL_WITHIN.sub(" ", credit.name[:_LONGEST]).split())
     if ids:
         key = f"orcid:{ids['orcid']}" if "orcid" in ids else f"id:{ids['id']}"
     elif mail:

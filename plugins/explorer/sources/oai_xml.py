@@ -425,6 +425,6 @@ def _rescued_header(opening: str, piece: str) -> Header:
 def _declaring(opening: str, piece: str) -> str:
     """The root's start tag with a namespace for every prefix that the piece uses and nobody declares."""
     used = {each[0] or each[1] for each in _PREFIX.findall(piece)} - {"xml", "xmlns"}
-    missing = sorted(prefix for prefix in used if f"xmlns:{prefix}" not in opening)
+    missing = sorted(used - set(re.findall(r"\sxmlns:([\w.-]+)\s*=", opening)))
     names = "".join(f' xmlns:{each}="{KNOWN_PREFIXES.get(each, "urn:undeclared:" + each)}"' for each in missing)
     return opening[:-1] + names + ">"

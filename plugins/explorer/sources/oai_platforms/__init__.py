@@ -131,8 +131,9 @@ class Accent:
     """One platform. Everything has the default of an ordinary repository with simple Dublin Core.
 
     ``mapping``: file in include/mappings. ``overlap``: what is taken off the watermark, as changes become visible late.
-    ``spellings``: all names by which a YAML may call the set of a setSpec, or a set above it. ``set_spec``: such a name
-    as the repository wants it. ``memberships`` gets the set that was asked for, where one was.
+    ``spellings``: all names by which a YAML may call the set of a setSpec, or a set above it, the best one to read
+    first. ``set_spec``: such a name as the repository wants it. ``memberships`` gets the set that was asked for, where
+    one was.
     ``described``: departments that a record itself describes (name, path), for platforms that list them nowhere.
     """
 

@@ -38,12 +38,12 @@ def encoded(name: str) -> str:
 
 
 def spellings(spec: str) -> tuple[str, ...]:
-    """A set and those above it: as they stand, and as ``divisions=sci:bio``."""
+    """A set and those above it: as ``divisions=sci:bio``, and as they stand."""
     levels = spec.split(":")
     specs = [":".join(levels[:depth]) for depth in range(len(levels), 0, -1)]
     found = decoded(spec)
     plain = [f"{found[0]}={':'.join(found[1][:depth])}" for depth in range(len(found[1]), 0, -1)] if found else []
-    return (*specs, *plain)
+    return (*plain, *specs)
 
 
 def _takes(spec: str, path: tuple[str, ...], settings: Settings) -> bool:
