@@ -329,9 +329,12 @@ def _after_load(place: Site, import_id: int, task: str) -> Iterator[tuple[Connec
     started = time.monotonic()
     with database.connect(place.dsn, application=f"explorer {task} {import_id}") as connection:
         import_ = imports.get(connection, import_id)
-        if not import_.published:
-            message = f"import {import_id} was not published ({import_.status}); there is nothing to do"
+        if import_.status in {"dry_run", "declined"}:
+            message = f"import {import_id} changed nothing ({import_.status}); there is nothing to do"
             raise FinishedError("not_published", message)
+        if not import_.published:
+            message = f"import {import_id} was not published; an earlier task failed, and its log says why"
+            raise HaltedError("not_published", message)
         yield connection, import_
         connection.execute(
             "update ops.import set seconds = seconds || %s where id = %s",

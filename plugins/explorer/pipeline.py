@@ -52,13 +52,12 @@ def import_dag(path: Path, institution: Institution) -> DAG:
         params=PARAMS,
         tags=["import", *_kind(institution)],
         default_args=DEFAULTS,
-        render_template_as_native_obj=True,
     )
     def flow_of_an_import() -> None:
         import_id = open_import(str(path))
         read = extract(str(path), import_id)
         reviewed = in_a_row(str(path), import_id, after=read)
-        approved = Approval(task_id="approve", yaml=str(path), import_id=import_id)
+        approved = Approval(task_id="approve", doc_md=Approval.__doc__, yaml=str(path), import_id=import_id)
         loaded = load(str(path), import_id)
         linked = link_attention(str(path), import_id)
         mailed = notify(str(path), import_id)
@@ -102,7 +101,12 @@ def plan_parts(path: str, import_id: int) -> list[str]:
     return step("plan_parts", path, import_id)
 
 
-@task(execution_timeout=timedelta(hours=12), max_active_tis_per_dagrun=4, map_index_template="{{ part }}")
+@task(
+    execution_timeout=timedelta(hours=12),
+    max_active_tis_per_dagrun=1,  # the source's limits hold for all of its lists together
+    map_index_template="{{ part }}",
+    doc_md="Reads one list of the source: a page and the cursor behind it are committed together.",
+)
 def read_part(path: str, import_id: int, part: str) -> int:
     """Reads one list of the source: a page and the cursor behind it are committed together."""
     get_current_context()["part"] = part  # type: ignore[typeddict-unknown-key]

@@ -1,0 +1,110 @@
+"""The DAG of an institution as a readable dict, and the house rules that every DAG keeps."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+GOOD = """\
+name: Lilliput University
+schedule: "0 3 * * 1"
+timezone: Europe/London
+source: {kind: spreadsheet}
+"""
+BROKEN = """\
+name: Blefuscu College
+source: {kind: spredsheet}
+"""
+
+
+@pytest.fixture
+def dags(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict]:
+    """Parse dags/ with these institutions; no import error is let through."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    def parse(**institutions: str) -> dict:
+        for slug, text in institutions.items():
+            (tmp_path / f"{slug}.yaml").write_text(text)
+        monkeypatch.setenv("EXPLORER_INSTITUTIONS", str(tmp_path))
+        bag = DagBag(ROOT / "dags")
+        assert bag.import_errors == {}
+        return bag.dags
+
+    return parse
+
+
+def test_the_flow_of_an_import(dags):
+    flow = dags(lilliput=GOOD)["import_lilliput"]
+    after = {task.task_id: sorted(task.upstream_task_ids - {"open_import"}) for task in flow.topological_sort()}
+    assert after == {
+        "open_import": [],
+        "extract.plan_parts": [],
+        "extract.read_part": ["extract.plan_parts"],
+        "extract.settle": ["extract.read_part"],
+        "validate": ["extract.settle"],
+        "privacy_filter": ["validate"],
+        "clean_up_orphans": ["privacy_filter"],
+        "review": ["clean_up_orphans"],
+        "approve": ["review"],
+        "load": ["approve"],
+        "link_attention": ["load"],
+        "notify": ["link_attention"],
+        "close_staging": ["notify"],
+    }
+
+
+def test_what_turns_a_run_red_or_green(dags):
+    flow = dags(lilliput=GOOD)["import_lilliput"]
+    rules = {t.task_id: str(t.trigger_rule.value) for t in flow.tasks if str(t.trigger_rule.value) != "all_success"}
+    assert rules == {
+        "load": "none_failed",  # approval may be skipped
+        "notify": "all_done_min_one_success",  # late attention holds no mail back; it fails itself where nothing was published
+        "close_staging": "all_done_setup_success",
+    }
+    assert [t.task_id for t in flow.tasks if t.is_teardown] == ["close_staging"]
+    assert not any(t.is_setup for t in flow.tasks), "clearing load must not clear open_import"
+    assert flow.max_active_runs == 1
+    assert flow.catchup is False
+
+
+def test_the_trigger_form_offers_a_full_import_and_a_dry_run(dags):
+    params = dags(lilliput=GOOD)["import_lilliput"].params
+    assert {name: params.get_param(name).value for name in params} == {"full_import": False, "dry_run": False}
+    assert all(params.get_param(name).description for name in params)
+
+
+def test_a_broken_file_becomes_a_dag_that_fails_and_says_why_and_takes_nobody_with_it(dags):
+    from airflow.sdk.exceptions import AirflowFailException
+
+    found = dags(lilliput=GOOD, blefuscu=BROKEN)
+    assert set(found) == {"import_lilliput", "import_blefuscu"}
+    (task,) = found["import_blefuscu"].tasks
+    with pytest.raises(AirflowFailException, match=r"blefuscu\.yaml:2: source\.kind: .*spreadsheet"):
+        task.python_callable()
+
+
+def test_house_rules_of_every_dag(dags):
+    for flow in dags(lilliput=GOOD, blefuscu=BROKEN).values():
+        assert flow.tags
+        assert flow.doc_md
+        for task in flow.tasks:
+            assert task.owner == "explorer"
+            assert task.doc_md, f"{task.task_id} does not say what it does"
+            if "broken configuration" not in flow.tags:
+                assert task.execution_timeout or task.task_id == "approve"
+                assert task.retries >= 1 or task.task_id == "approve"
+
+
+def test_parsing_twice_makes_the_same_dag(dags, tmp_path: Path):
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    first = DagSerialization.to_dict(dags(lilliput=GOOD)["import_lilliput"])
+    assert DagSerialization.to_dict(dags()["import_lilliput"]) == first
+    assert "password" not in str(first).lower()
+
+
+def test_a_single_task_parses_only_its_own_dag(dags, monkeypatch):
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "import_lilliput")
+    assert set(dags(lilliput=GOOD, blefuscu=BROKEN)) == {"import_lilliput"}
