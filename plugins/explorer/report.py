@@ -46,6 +46,7 @@ TO_DO: Mapping[str, str] = {
     "repeated_row": "Take one of the rows out.",
     "encoding_guessed": "Look at the words; save the file as CSV UTF-8 if they are wrong.",
     "garbled_text": "Export the file again as UTF-8.",
+    "missing_columns": "Name the columns as they are mapped, or change the mapping.",
     "no_author_column": "Add a column “Author”.",
     "no_department_column": "Add a column “Department”.",
     "no_groups_file": "Send a groups file along.",

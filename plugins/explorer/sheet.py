@@ -59,6 +59,7 @@ class Columns:
     identifiers: tuple[tuple[int, str], ...]  # position, scheme
     sections: tuple[tuple[int, str], ...]  # position, name of the Level 1 group
     ignored: tuple[str, ...]
+    missing: tuple[str, ...]  # the institution's mapping names them, the file has them not
 
     def name(self, position: int) -> str:
         """The header of a column, or its letter where it has none."""
@@ -78,49 +79,69 @@ def columns_of(table: Table, explicit: Mapping[str, str], names: DepartmentNames
 
     Two columns for one role, or no identifier column, refuse the file: a guess here would spoil every row.
     """
-    roles = _roles_by_name()
     own = {plain(name): role for name, role in explicit.items()}
     taken: dict[str, int] = {}
     ignored = []
     for at, name in enumerate(table.header):
-        role = own.get(plain(name)) if name else _IGNORE
+        role = _role(name, own, names)
         if role is None:
-            role = roles.get(plain(name))
-            if names is not None and normalised(name) in names.sections and role not in _FIRST_ROLES:
-                role = _SECTION + name
-            if role in own.values():  # the mapping names another column for it
-                role = None
-        if role == _SECTION_OF_ITS_NAME:
-            role = _SECTION + name
-        if role is None or role == _IGNORE:
             ignored.append(name)
         elif role in taken:
             both = f"“{table.header[taken[role]]}” ({column_letter(taken[role])}) and “{name}” ({column_letter(at)})"
             message = f"Two columns could be the {role}: {both}; rename one, or set it to “{_IGNORE}” under columns."
             raise TableRefused(message)
         else:
-            _validate(role, name, names)
             taken[role] = at
-    if not table.known:
-        first = ", ".join(filter(None, table.header[:8]))[:200]
-        message = (
-            f"No header was found: none of the first rows has a column such as Author, Department or DOI (the first "
-            f"row is “{first}”); name the columns, or map them under columns in the institution's file."
-        )
-        raise TableRefused(message)
     by_scheme = tuple((at, role) for role, at in taken.items() if role in identifiers.SCHEMES)
     if not by_scheme:
-        message = (
-            f"No column holds an identifier (the header in row {table.header_row} has {', '.join(table.header)}); add "
-            "one such as DOI or PubMed ID, or map it under columns in the institution's file."
-        )
-        raise TableRefused(message)
+        raise TableRefused(_without_identifiers(table))
+    there = set(map(plain, table.header))
     return Columns(
         header=table.header,
         by_role={r: at for r, at in taken.items() if r not in identifiers.SCHEMES and not r.startswith(_SECTION)},
         identifiers=by_scheme,
         sections=tuple((at, role.removeprefix(_SECTION)) for role, at in taken.items() if role.startswith(_SECTION)),
         ignored=tuple(filter(None, ignored)),
+        missing=tuple(name for name in explicit if plain(name) not in there),
+    )
+
+
+def _role(name: str, own: Mapping[str, str], names: DepartmentNames | None) -> str | None:
+    """What the column of that name holds; None where it is of no use."""
+    if not name:
+        return None
+    if (role := own.get(plain(name))) is not None:
+        return _valid(role, name, names)
+    known = _roles_by_name().get(plain(name))
+    if names is not None and normalised(name) in names.sections and known not in _FIRST_ROLES:
+        return _SECTION + name
+    return None if known in own.values() else known  # the mapping may name another column for it
+
+
+def _valid(role: str, header: str, names: DepartmentNames | None) -> str | None:
+    """A role from the institution's own mapping, where there is such a role."""
+    if role == _IGNORE:
+        return None
+    if role == _SECTION_OF_ITS_NAME or role.startswith(_SECTION):
+        section = role.removeprefix(_SECTION) if role.startswith(_SECTION) else header
+        if names is None or normalised(section) not in names.sections:
+            raise TableRefused(f"“{header}” is mapped to the section “{section}”, which is no Level 1 group.")
+        return _SECTION + section
+    if role not in (allowed := sorted({*_roles_by_name().values(), _IGNORE})):
+        raise TableRefused(f"“{header}” is mapped to “{role}”; allowed are {', '.join(allowed)} and section.")
+    return role
+
+
+def _without_identifiers(table: Table) -> str:
+    listed = ", ".join(filter(None, table.header[:20]))[:200]
+    if not table.known:
+        return (
+            "No header was found: none of the first rows has a column such as Author, Department or DOI (the first "
+            f"row is “{listed}”); name the columns, or map them under columns in the institution's file."
+        )
+    return (
+        f"No column holds an identifier (the header in row {table.header_row} has {listed}); add one such as DOI or "
+        "PubMed ID, or map it under columns in the institution's file."
     )
 
 
@@ -143,16 +164,6 @@ def known_names(explicit: Mapping[str, str], names: DepartmentNames | None) -> C
     known = {*_roles_by_name(), *map(plain, explicit)} - {""}
     sections = frozenset(names.sections if names else ())
     return lambda name: bool(name) and (plain(name) in known or normalised(name) in sections)
-
-
-def _validate(role: str, header: str, names: DepartmentNames | None) -> None:
-    """That a role from the institution's mapping exists."""
-    if role.startswith(_SECTION):
-        section = role.removeprefix(_SECTION)
-        if names is None or normalised(section) not in names.sections:
-            raise TableRefused(f"“{header}” is mapped to the section “{section}”, which is no Level 1 group.")
-    elif role not in (allowed := sorted({*_roles_by_name().values(), _IGNORE})):
-        raise TableRefused(f"“{header}” is mapped to “{role}”; allowed are {', '.join(allowed)} and section.")
 
 
 # --- rows
@@ -189,6 +200,10 @@ class Sheet:
         if self.columns.ignored:
             listed = ", ".join(self.columns.ignored)
             found.append(Note("ignored_columns", f"These columns hold nothing that is used: {listed}.", value=listed))
+        if self.columns.missing:
+            listed = ", ".join(self.columns.missing)
+            message = f"The institution's file maps columns that this file does not have: {listed}."
+            found.append(Note("missing_columns", message, "warning", value=listed))
         if "author" not in roles:
             message = "No column names the authors: outputs will have none. Add a column “Author”."
             found.append(Note("no_author_column", message, "warning"))

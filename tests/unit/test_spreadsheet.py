@@ -1,6 +1,7 @@
 """Rows of a publications spreadsheet become outputs, and everything mended, left out or refused is said."""
 
 import csv
+import functools
 import io
 import json
 import os
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from explorer import report
+from explorer import config, report
+from explorer.http import PoliteSession
 from explorer.records import Department, Output, Record
 from explorer.sheet import author_key, canonical_orcid
 from explorer.sources import Page, Plan, SourceError
@@ -20,6 +22,7 @@ from explorer.sources import spreadsheet as spreadsheets
 from explorer.sources.spreadsheet import DEPARTMENTS, PUBLICATIONS, SpreadsheetSource
 from tests.faults import fuzz_spreadsheets
 from tests.samples import sample
+from tests.scripted_server import Asked, Reply, serving
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "spreadsheets"
 FULL = Plan("full")
@@ -432,6 +435,57 @@ def test_what_is_said_of_a_whole_file(written: object) -> None:
 
     assert codes(written("DOI,Price\n10.5555/a,1\n")) == ["ignored_columns", "no_author_column", "no_department_column"]
     assert codes(written("Author,Department,DOI\nA,B,10.5555/a\n")) == ["no_groups_file"]
+
+
+def test_columns_that_were_mapped_and_are_gone(written: object) -> None:
+    of = written("Author,DOI\nA,10.5555/a\n", columns={"Autorin": "author", "DOI": "doi"})
+    assert [note.value for note in of.sheet().notes if note.code == "missing_columns"] == ["Autorin"]
+
+
+def test_a_column_mapped_to_a_section(written: object) -> None:
+    groups = "Top,Level 1,Level 2\nL,Geography,Lilliput\n"
+    text = "Where,geography,DOI\nLilliput,Blefuscu,10.5555/a\n"
+    of = written(text, groups, columns={"Where": "section:Geography", "geography": "ignore"})
+    assert outputs(of)[2].departments == ("name:lilliput",)
+    assert written(text, groups, columns={"geography": "section"}).sheet().columns.sections == ((1, "geography"),)
+    with pytest.raises(SourceError, match="no Level 1 group"):
+        written(text, groups, columns={"Where": "section"}).sheet()
+
+
+def test_files_behind_addresses() -> None:
+    replies = {f"/{name}": (FIXTURES / name).read_bytes() for name in ("publications.csv", "hierarchy.csv")}
+
+    def answer(asked: Asked) -> Reply:
+        return Reply(replies[asked.path]) if asked.path in replies else Reply(status=404)
+
+    local = functools.partial(PoliteSession, allow_http=True, allow_private_hosts=True)
+    with serving(answer) as server:
+        of = SpreadsheetSource(
+            f"{server.url}/publications.csv", f"{server.url}/hierarchy.csv", b"secret", session=local
+        )
+        assert outputs(of) == outputs(fixture("publications.csv", "hierarchy.csv"))
+        with pytest.raises(SourceError, match="HTTP 404"):
+            records(replace(of, publications=f"{server.url}/other.csv"))
+
+
+@pytest.mark.parametrize(
+    ("groups", "departments", "key"),
+    [
+        (", hierarchy: hierarchy.csv", "source", "name:school of pottery"),
+        (", hierarchy: hierarchy.csv", "none", None),
+        ("", "{file: departments.csv}", "pottery"),
+    ],
+)
+def test_the_source_of_an_institution(groups: str, departments: str, key: str | None, tmp_path: Path) -> None:
+    for name in ("publications.csv", "hierarchy.csv", "departments.csv"):
+        (tmp_path / name).write_bytes((FIXTURES / name).read_bytes())
+    file = tmp_path / "lilliput.yaml"
+    block = f"{{kind: spreadsheet, publications: publications.csv{groups}, columns: {{arXiv: ignore}}}}"
+    file.write_text(f"name: Lilliput University\nsource: {block}\ndepartments: {departments}\n", "utf-8")
+    of = spreadsheets.source(config.load(file), None, hash_key=b"secret")
+    assert outputs(of)[2].departments == ((key,) if key else ())
+    assert [part.name for part in of.parts(FULL)] == (["departments"] if key else []) + ["publications"]
+    assert "arXiv" in of.sheet().columns.ignored
 
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
