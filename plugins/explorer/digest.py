@@ -61,6 +61,18 @@ PRIVACY: Mapping[str, str] = {
     "not_academic_or_student": "neither academics nor students",
     "relationship_or_end_not_shared": "not shared, or to an author who is not",
 }
+FIELDS: Mapping[str, str] = {
+    "doi": "DOI",
+    "pmid": "PubMed ID",
+    "arxiv": "arXiv ID",
+    "ads": "ADS bibcode",
+    "nct_id": "NCT ID",
+    "repec": "RePEc handle",
+    "urn": "URN",
+    "isbn": "ISBN",
+    "uri": "URI",
+    "orcid": "ORCID",
+}
 # The lines of the tally: label, key, whether it is shown when all of it is zero.
 PUBLISHED_LINES = (
     ("Published now", "published", True),
@@ -180,7 +192,7 @@ def of(connection: Connection, facts: Mapping[str, Any], institution: Institutio
     name = one_line(institution.name)
     return Digest(
         institution=name,
-        subject=f"{name}: import finished, {_things(outputs['published'], 'output')} ({_figure('output', outputs)[2]})",
+        subject=f"{name}: import finished, {_things(outputs['published'], 'output')} ({_list(_changes(outputs))})",
         sentence=_sentence(outputs),
         import_id=import_id,
         mode=str(facts["mode"]),
@@ -199,7 +211,7 @@ def of(connection: Connection, facts: Mapping[str, Any], institution: Institutio
         ),
         more_reasons=reasons[0]["reasons"] - len(reasons) if reasons else 0,
         rejects=tuple(
-            Reject(shown(row["place"]), _words(row["field"]), shown(row["value"]), shown(row["reason"], 400))
+            Reject(shown(row["place"]), _field(row["field"]), shown(row["value"]), _capital(shown(row["reason"], 400)))
             for row in rejects
         ),
         notes=tuple(_note_group(row) for row in notes),
@@ -253,22 +265,22 @@ def _note_group(row: Mapping[str, Any]) -> NoteGroup:
     return NoteGroup(
         number=row["notes"],
         warning=row["severity"] == "warning",
-        words=shown(same or _words(row["code"]), 300),
+        words=_capital(shown(same or _words(row["code"]), 300)),
         examples=tuple(_example(example, same) for example in row["examples"]),
     )
 
 
 def _example(example: Mapping[str, Any], same: str | None) -> str:
     """One example of a note: where, the message where each has another, and what the value was and became."""
-    place = ", ".join(filter(None, [shown(example["place"]), _words(example["field"])]))
+    place = ", ".join(filter(None, [shown(example["place"]), _field(example["field"])]))
     said = "" if same is not None else shown(example["message"], 300)
     value, repaired = shown(example["value"]), shown(example["repaired_to"])
-    change = " became ".join(f"“{text}”" for text in (value, repaired) if text)
+    change = " became ".join(f"“{text}”" for text in (value, repaired) if text and text not in said)
     return ": ".join(filter(None, [place, " ".join(filter(None, [said, change]))]))
 
 
 def _figure(entity: str, numbers: Mapping[str, int]) -> tuple[str, int, str]:
-    return _noun(numbers["published"], entity), numbers["published"], _changes(numbers) or "no changes"
+    return _noun(numbers["published"], entity), numbers["published"], _list(_changes(numbers))
 
 
 def _count(number: int, entity: str, words: str) -> Count:
@@ -276,19 +288,20 @@ def _count(number: int, entity: str, words: str) -> Count:
 
 
 def _sentence(outputs: Mapping[str, int]) -> str:
-    changes = _changes(outputs)
+    *first, last = _changes(outputs) or ["as before"]
+    changes = f"{', '.join(first)} and {last}" if first else last
     published = f"{_things(outputs['published'], 'output')} {'is' if outputs['published'] == 1 else 'are'} published"
-    return f"The import is complete. {published}{f': {changes}' if changes else ', as before'}."
+    return f"The import is complete. {published}: {changes}."
 
 
-def _changes(numbers: Mapping[str, int]) -> str:
-    """What changed, as a list in words; empty where nothing did."""
-    parts = [
-        f"{thousands(numbers[key])} {word}"
-        for key, word in (("added", "new"), ("updated", "updated"), ("removed", "removed"))
-        if numbers[key]
-    ]
-    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+def _changes(numbers: Mapping[str, int]) -> list[str]:
+    """What changed: ``12 new``, ``3 removed``; nothing where nothing did."""
+    words = {"added": "new", "updated": "updated", "removed": "removed"}
+    return [f"{thousands(numbers[key])} {word}" for key, word in words.items() if numbers[key]]
+
+
+def _list(changes: Sequence[str]) -> str:
+    return ", ".join(changes) or "no changes"
 
 
 def _attention(attention: Mapping[str, Any]) -> str:
@@ -296,6 +309,14 @@ def _attention(attention: Mapping[str, Any]) -> str:
     if isinstance(linked, int):
         return f"{_things(linked, 'output')} {'has' if linked == 1 else 'have'} online attention"
     return state.removeprefix("attention ")
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _field(name: object) -> str:
+    return FIELDS.get(str(name), shown(_words(name), 60))
 
 
 def _noun(number: int, entity: str) -> str:

@@ -126,7 +126,7 @@ def _address(text: str) -> Address:
     """An address as it travels: the domain in ASCII."""
     local, _, domain = text.strip().rpartition("@")
     refusal = f"“{one_line(text)}” is no e-mail address; mend it where it is written, or in the mail connection"
-    if not local or re.search(r"\s", text.strip()):
+    if not local or not domain or re.search(r"\s", text.strip()):
         raise RefusedError(refusal)
     try:
         ascii_domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")

@@ -12,6 +12,7 @@ import logging
 import os
 import re
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,7 @@ def notify(connection: Connection, import_id: int, institution: Institution) -> 
         message_id = _message_id(facts, address, mail.sender_domain(server))
         try:
             message = _message(server, address, what, attachment.content, message_id)
-            earlier = _send_once(connection, server, message, import_id, address)
+            earlier = _send_once(connection, server, message, import_id, address.casefold())
         except mail.UnconfirmedError as error:
             skipped.append(f"{error}; no second mail is sent")
             log.warning("import %d: %s", import_id, skipped[-1])
@@ -183,8 +184,10 @@ def _message(server: mail.Server, address: str, what: Digest, attachment: bytes,
     """The whole message: text, HTML, and the records as a file where there are any."""
     message = mail.message(server, address, what.subject, message_id=message_id)
     shown = {field.name: getattr(what, field.name) for field in fields(what)}
-    message.set_content(_template("import.txt.jinja").render(shown), cte="quoted-printable")
-    message.add_alternative(_template("import.html.jinja").render(shown), subtype="html", cte="quoted-printable")
+    message.set_content(_templates().get_template("import.txt.jinja").render(shown), cte="quoted-printable")
+    message.add_alternative(
+        _templates().get_template("import.html.jinja").render(shown), subtype="html", cte="quoted-printable"
+    )
     if what.attached:
         message.add_attachment(
             attachment, maintype="text", subtype="csv", filename=what.file_name, params={"charset": "utf-8"}
@@ -192,7 +195,8 @@ def _message(server: mail.Server, address: str, what: Digest, attachment: bytes,
     return message
 
 
-def _template(name: str) -> jinja2.Template:
+@cache
+def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=jinja2.select_autoescape(["html.jinja"]),
@@ -201,7 +205,7 @@ def _template(name: str) -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters["number"] = digest.thousands
-    return environment.get_template(name)
+    return environment
 
 
 # The operators' alarm.
@@ -224,10 +228,14 @@ def alarm(
     operators = _once_each(_operators(connection.extra))
     if not operators:
         return _quiet(f"no operator is named (extra of {CONNECTION}, or {OPERATORS}), so the log alone has the alarm")
-    text = _template("alarm.txt.jinja").render(
-        sentence=sentence,
-        details=[(digest.shown(name), digest.shown(value, 300)) for name, value in (details or {}).items()],
-        run_url=run_url,
+    text = (
+        _templates()
+        .get_template("alarm.txt.jinja")
+        .render(
+            sentence=sentence,
+            details=[(digest.shown(name), digest.shown(value, 300)) for name, value in (details or {}).items()],
+            run_url=run_url,
+        )
     )
     server = mail.server(connection)
     sent: list[str] = []

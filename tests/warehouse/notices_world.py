@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from explorer import database
-from explorer.config import Institution
-from explorer.database import Connection
 from psycopg.types.json import Jsonb
+
+from explorer.config import Institution
+
+if TYPE_CHECKING:
+    from explorer.database import Connection
 
 ENDS = ("duplicates", "deleted", "rejected", "excluded", "dropped_by_privacy", "orphaned", "merged")
 
@@ -62,8 +64,7 @@ def write_import(connection: Connection, **changed: Any) -> int:
     )
     names = ", ".join(row)
     found = connection.execute(
-        f"insert into ops.import ({names}, lease_until, staging_until)"
-        f" values ({', '.join(['%s'] * len(row))}, now(), now()) returning id",
+        f"insert into ops.import ({names}, staging_until) values ({', '.join(['%s'] * len(row))}, now()) returning id",
         list(row.values()),
     ).fetchone()
     assert found is not None
@@ -113,8 +114,10 @@ def fill(connection: Connection, import_id: int) -> None:
             reason="this is no DOI: write it as 10.1234/abc, or empty the cell",
         )  # fmt: skip
     for place in (96, 702, 810):
-        reject(connection, import_id, place=f"row {place}", rule="too_many_cells", field="column K", value="; ;",
-               reason="the row has more cells than the header: put values with commas into quotation marks")  # fmt: skip
+        reject(connection, import_id, place=f"row {place}", rule="too_many_cells", field="column K",
+               value="; ;",
+               reason="the row has more cells than the header: put values with commas into quotation marks",
+               )  # fmt: skip
     reject(connection, import_id, entity="author", place="row 96", rule="no_name", reason="the author has no name")
     for place in range(12):
         reject(connection, import_id, verdict="excluded", place=f"row {100 + place}", rule="no_identifier",
@@ -125,17 +128,11 @@ def fill(connection: Connection, import_id: int) -> None:
     for place in range(41):
         note(connection, import_id, place=f"row {place + 2}", field="doi", code="normalised",
              message="The DOI was written as an address; the DOI itself is kept.",
-             value=f"https://doi.example/10.5555/blefuscu.{place}", repaired_to=f"10.5555/blefuscu.{place}")  # fmt: skip
+             value=f"https://doi.example/10.5555/blefuscu.{place}", repaired_to=f"10.5555/blefuscu.{place}",
+             )  # fmt: skip
     for place, name in ((17, "Dept. of Egg Studies"), (230, "Court of Rope Dancing")):
         note(connection, import_id, place=f"row {place}", field="department", code="unknown_department",
              severity="warning", value=name,
              message=f"“{name}” is not in the groups file; the output stays, without it.")  # fmt: skip
     drop(connection, import_id, "output", "level_private", 3)
     drop(connection, import_id, "author", "not_academic", 9)
-
-
-def prepared(dsn: str) -> Connection:
-    """A connection to a database with the schema."""
-    connection = database.connect(dsn)
-    database.migrate(connection)
-    return connection
