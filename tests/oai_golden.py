@@ -12,8 +12,7 @@ import sys
 from collections import Counter
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 

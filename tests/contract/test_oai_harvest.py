@@ -185,7 +185,21 @@ def test_the_same_token_again_ends_the_list_and_is_told() -> None:
     assert numbers(pages) == ["1", "2", "3", "4", "5"]
     assert pages[-1].cursor is None
     assert "same resumption token" in str(pages[-1].incomplete)
-    assert len(server.asked) == 3
+    assert len(server.asked) == 2 + TRIES
+
+
+def test_the_same_token_by_a_slip_is_asked_for_again() -> None:
+    slips = [records(record(3), record(4), token="b")]
+
+    def answer(query: dict[str, str]) -> str:
+        if query.get("resumptionToken") == "b" and slips:
+            return slips.pop()
+        return str(THREE[query.get("resumptionToken", "first")])
+
+    with repository(answer) as (oai, _):
+        pages = list(oai.read(OUTPUTS, FULL, None))
+    assert numbers(pages) == ["1", "2", "3", "4", "5"]
+    assert pages[-1].incomplete is None
 
 
 def test_empty_pages_with_tokens_end_the_list_and_are_told() -> None:
@@ -286,6 +300,7 @@ def test_an_empty_list_may_come_as_http_422() -> None:
         (Reply(error("21", text="Unauthorized").encode()), "oai_error", "Unauthorized"),
         (Reply(error("").encode()), "oai_error", "error"),
         (Reply(b"<OAI-PMH><ListRec"), "broken_xml", "broken"),
+        (Reply(b"<rss/>"), "not_oai", "rss"),
     ],
 )
 def test_other_answers_are_told_in_a_sentence(reply: Reply, code: str, says: str) -> None:

@@ -16,7 +16,7 @@ from explorer.http import Limits, PoliteSession, ahead
 from explorer.records import Department, Output
 from explorer.sources import Abilities, Cursor, Finding, Page, Part, Plan, SourceError
 from explorer.sources.oai_platforms import Accent, Settings, accent
-from explorer.sources.oai_protocol import OaiError, OaiRepository
+from explorer.sources.oai_protocol import TRIES, OaiError, OaiRepository
 from explorer.sources.oai_records import output
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ class OaiPmh:
         restart = False
         while True:
             try:
-                document = self._ask(arguments, position.token)
+                document = self._ask(arguments, position.token, sent)
             except OaiError as error:
                 if position.token is None or "badResumptionToken" not in error.codes:
                     raise
@@ -182,17 +182,26 @@ class OaiPmh:
                 return
             restart = False
 
-    def _ask(self, arguments: Mapping[str, str], token: str | None) -> Document:
-        if token is not None:
-            return self._with_second_looks(self.repository.ask("ListRecords", {"resumptionToken": token}))
+    def _ask(self, arguments: Mapping[str, str], token: str | None, sent: set[str]) -> Document:
+        """One page. An answer that leads back to a page that was read is asked for again, in case it was a slip."""
+        if token is None:
+            return self._with_second_looks(self._first(arguments))
+        document = self.repository.ask("ListRecords", {"resumptionToken": token})
+        for _ in range(TRIES - 1):
+            if document.token != token and document.token not in sent:
+                break
+            document = self.repository.ask("ListRecords", {"resumptionToken": token})
+        return self._with_second_looks(document)
+
+    def _first(self, arguments: Mapping[str, str]) -> Document:
         try:
-            return self._with_second_looks(self.repository.ask("ListRecords", arguments))
+            return self.repository.ask("ListRecords", arguments)
         except OaiError as error:
             since = arguments.get("from", "")
             if "badArgument" not in error.codes or len(since) <= len("2026-01-02"):
                 raise
         # it says seconds in Identify and takes days only
-        return self._with_second_looks(self.repository.ask("ListRecords", {**arguments, "from": since[:10]}))
+        return self.repository.ask("ListRecords", {**arguments, "from": since[:10]})
 
     def _with_second_looks(self, document: Document) -> Document:
         """Broken records are asked for once more, each by itself: where only the list spoilt them, they come sound."""
