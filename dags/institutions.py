@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from airflow.sdk import get_parsing_context
+
 from explorer import config, pipeline
 
 wanted = get_parsing_context().dag_id

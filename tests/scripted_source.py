@@ -51,7 +51,10 @@ class ScriptedSource:
         records = {
             "departments": list(self.departments.values()),
             "authors": list(self.authors.values()),
-            "outputs": [*[o for o in self.outputs.values() if since is None or (o.datestamp or "") >= since], *self.rows],
+            "outputs": [
+                *[o for o in self.outputs.values() if since is None or (o.datestamp or "") >= since],
+                *self.rows,
+            ],
         }[part.scope]
         at = int(str((cursor or {"at": 0})["at"]))
         while True:

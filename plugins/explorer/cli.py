@@ -1,4 +1,4 @@
-"""``bin/explorer``: the same steps as in Airflow, in one process, for people at a terminal, for tests and benchmarks."""
+"""``bin/explorer``: the steps of Airflow in one process, for people at a terminal, for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from explorer import config, database, exports, flow, imports, local
+from explorer import config, database, exports, flow, local
 from explorer.config import ConfigError
 from explorer.connections import ConnectionUnusableError
 from explorer.database import WarehouseUnusableError
 from explorer.imports import BusyError, HaltedError, Request
 from explorer.local import LocalError
 from explorer.sources import SourceError
+from explorer.staging import Progress as PartProgress
 
 DONE, FAILED, WRONG_CALL, WAITS = 0, 1, 2, 3
 
@@ -39,7 +40,16 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-errors = Console(stderr=True, highlight=False)
+WIDE = 160  # columns of a table where there is no terminal to ask
+
+
+def _console(*, stderr: bool = False) -> Console:
+    """A printer that does not break lines where nobody reads them on a screen."""
+    terminal = sys.stderr.isatty() if stderr else sys.stdout.isatty()
+    return Console(stderr=stderr, highlight=False, width=None if terminal else WIDE)
+
+
+errors = _console(stderr=True)
 
 Name = Annotated[str, typer.Argument(metavar="SLUG|FILE", help="The institution: its slug, or the path of its YAML.")]
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The institution's slug (or the path of its YAML).")]
@@ -49,11 +59,16 @@ Number = Annotated[int | None, typer.Option("--import", metavar="ID", help="Anot
 
 
 @app.callback()
-def main(*, verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the log of each step.")] = False) -> None:
+def main(
+    *, verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the log of each step.")] = False
+) -> None:
     """Sets up the log: to standard error, quiet unless asked."""
-    handler = RichHandler(console=errors, show_path=False, rich_tracebacks=False, markup=False)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
-    logging.getLogger("explorer").setLevel(logging.INFO if verbose else logging.ERROR)
+    handler: logging.Handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+    if errors.is_terminal:
+        handler = RichHandler(console=errors, show_path=False, markup=False)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("explorer").setLevel(logging.INFO if verbose else logging.CRITICAL)
 
 
 def _site(name: str) -> flow.Site:
@@ -102,9 +117,7 @@ def check(institution: Name, *, as_json: AsJson = False) -> None:
     findings = [{"name": "configuration", "ok": True, "detail": str(place.institution.path), "fix": None}]
     try:
         for finding in place.source().check():
-            findings.append(  # noqa: PERF401 - shown as far as it came
-                {"name": finding.name, "ok": finding.ok, "detail": finding.detail, "fix": finding.fix}
-            )
+            findings.append({"name": finding.name, "ok": finding.ok, "detail": finding.detail, "fix": finding.fix})
             if not as_json:
                 errors.print(f"… {finding.name}", style="dim")
     except SourceError as error:
@@ -118,7 +131,7 @@ def check(institution: Name, *, as_json: AsJson = False) -> None:
             mark = "[green]ok[/]" if f["ok"] else "[red]no[/]"
             fix = f"\n[yellow]→ {_plain(f['fix'])}[/]" if f["fix"] else ""
             table.add_row(mark, _plain(f["name"]), f"{_plain(f['detail'])}{fix}")
-        Console().print(table)
+        _console().print(table)
     raise typer.Exit(DONE if ok else FAILED)
 
 
@@ -173,7 +186,7 @@ def _waiting(place: flow.Site) -> int:
         raise typer.BadParameter(f"no import of {place.institution.slug} waits for approval")
     if not str(row[1]).startswith("cli-"):
         raise typer.BadParameter(f"import {row[0]} was started in Airflow: answer it there, under Required Actions")
-    return int(str(row[0]))
+    return int(row[0])
 
 
 def _go(place: flow.Site, steps: Any, *, as_json: bool) -> None:  # noqa: ANN401 - a function of a listener
@@ -198,7 +211,9 @@ def _go(place: flow.Site, steps: Any, *, as_json: bool) -> None:  # noqa: ANN401
     status = made["status"]
     if status == "awaiting_approval":
         slug = place.institution.slug
-        errors.print(f"[yellow]nothing has changed yet: `bin/explorer approve {slug}` or `bin/explorer reject {slug}`[/]")
+        errors.print(
+            f"[yellow]nothing has changed yet: `bin/explorer approve {slug}` or `bin/explorer reject {slug}`[/]"
+        )
         raise typer.Exit(WAITS)
     raise typer.Exit(FAILED if status == "failed" or problem is not None else DONE)
 
@@ -209,7 +224,7 @@ def _last(place: flow.Site) -> int | None:
             "select max(id) from ops.import where institution = %s and started_at > now() - interval '30 days'",
             (place.institution.slug,),
         ).fetchone()
-    return int(str(row[0])) if row and row[0] is not None else None
+    return int(row[0]) if row and row[0] is not None else None
 
 
 @contextmanager
@@ -218,21 +233,29 @@ def _bar() -> Iterator[flow.Listener]:
     if not errors.is_terminal:
         seen: list[str] = []
 
-        def say(task: str, _progress: flow.Progress | None) -> None:
+        def say(task: str, _progress: PartProgress | None) -> None:
             if task not in seen:
                 seen.append(task)
                 errors.print(f"{task} …")
 
         yield say
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description:<18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<18}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=errors, transient=True) as progress:
         bars: dict[str, Any] = {}
 
-        def draw(task: str, state: flow.Progress | None) -> None:
+        def draw(task: str, state: PartProgress | None) -> None:
             for name, bar in bars.items():
                 if name != task and not progress.tasks[bar].finished:
-                    progress.update(bar, total=progress.tasks[bar].completed or 1, completed=progress.tasks[bar].completed or 1)
+                    progress.update(
+                        bar, total=progress.tasks[bar].completed or 1, completed=progress.tasks[bar].completed or 1
+                    )
             if task not in bars:
                 bars[task] = progress.add_task(task, total=None)
             if state is not None:
@@ -244,7 +267,7 @@ def _bar() -> Iterator[flow.Listener]:
 def _print_import(place: flow.Site, made: Mapping[str, Any]) -> None:
     seconds = sum(made["seconds"].values())
     colour = {"succeeded": "green", "dry_run": "cyan", "awaiting_approval": "yellow"}.get(made["status"], "red")
-    console = Console()
+    console = _console()
     console.print(
         f"[bold]{_plain(place.institution.name)}[/]: import {made['import_id']} [{colour}]{made['status']}[/],"
         f" {made['mode']} ({_plain(made['reason'])}), {seconds:.1f} s"
@@ -268,7 +291,9 @@ def _print_import(place: flow.Site, made: Mapping[str, Any]) -> None:
 
 
 @app.command()
-def status(institution: Annotated[str | None, typer.Argument(metavar="[SLUG]")] = None, *, as_json: AsJson = False) -> None:
+def status(
+    institution: Annotated[str | None, typer.Argument(metavar="[SLUG]")] = None, *, as_json: AsJson = False
+) -> None:
     """Show the institutions, or one, each with its last import and its tally."""
     with _warehouse() as connection:
         slugs = (
@@ -280,8 +305,11 @@ def status(institution: Annotated[str | None, typer.Argument(metavar="[SLUG]")] 
             "select distinct on (institution) id from ops.import where institution = any(%s) order by institution, id desc",
             (slugs,),
         ).fetchall()
-        made = [flow.object_of(connection, int(str(r[0]))) for r in rows]
-        names = dict(connection.execute("select slug, name || coalesce(' (on hold: ' || hold || ')', '') from ops.institution"))
+        made = [flow.object_of(connection, int(r[0])) for r in rows]
+        named = connection.execute(
+            "select slug, name || coalesce(' (on hold: ' || hold || ')', '') from ops.institution"
+        )
+        names = {str(slug): str(name) for slug, name in named}
     if as_json:
         _print_json(made)
         return
@@ -293,7 +321,7 @@ def status(institution: Annotated[str | None, typer.Argument(metavar="[SLUG]")] 
         seconds = f"{sum(m['seconds'].values()):.1f}"
         name = _plain(names[m["institution"]])
         table.add_row(name, str(m["import_id"]), m["mode"], m["status"], *numbers, rejected, seconds)
-    Console().print(table if made else "No institution was imported yet: `bin/explorer import FILE`.")
+    _console().print(table if made else "No institution was imported yet: `bin/explorer import FILE`.")
 
 
 @app.command()
@@ -308,11 +336,13 @@ def rejects(institution: Slug, *, number: Number = None, as_json: AsJson = False
     elif as_csv:
         _print_csv(names, rows)
     else:
-        table = Table("", "record", "field", "value", "why and what to do", title=f"{slug}, import {import_id}", show_lines=True)
+        table = Table(
+            "", "record", "field", "value", "why and what to do", title=f"{slug}, import {import_id}", show_lines=True
+        )
         for row in (dict(zip(names, r, strict=True)) for r in rows):
             cells = (row["verdict"], row["place"] or row["key"], row["field"], row["value"], row["reason"])
             table.add_row(*(_plain(cell or "") for cell in cells))
-        Console().print(table if rows else f"Import {import_id} of {slug} rejected and excluded nothing.")
+        _console().print(table if rows else f"Import {import_id} of {slug} rejected and excluded nothing.")
 
 
 def _number(connection: database.Connection, slug: str, number: int | None) -> int:
@@ -322,7 +352,7 @@ def _number(connection: database.Connection, slug: str, number: int | None) -> i
     ).fetchone()
     if row is None:
         raise typer.BadParameter(f"{slug} has no import {number}" if number else f"{slug} was never imported")
-    return int(str(row[0]))
+    return int(row[0])
 
 
 @app.command()
@@ -370,7 +400,7 @@ def _plain(value: object) -> str:
 def run() -> None:
     """The entry point: known troubles become one sentence and an exit status, never a traceback."""
     try:
-        app()
+        app(prog_name="bin/explorer")
     except ConfigError as error:
         errors.print(f"[red]{_plain(error)}[/]")
         sys.exit(WRONG_CALL)
@@ -379,6 +409,13 @@ def run() -> None:
         sys.exit(WRONG_CALL)
     except (HaltedError, SourceError) as error:
         errors.print(f"[red]{_plain(error)}[/]")
+        sys.exit(FAILED)
+    except Exception as error:  # the last line of defence: a sentence, and the whole of it where a log was asked for
+        logging.getLogger("explorer").info("what happened", exc_info=error)
+        sentence = f"{type(error).__name__}: {error}"
+        errors.print(
+            f"[red]an error that should not happen: {_plain(sentence)}; add --verbose before the command for more[/]"
+        )
         sys.exit(FAILED)
 
 

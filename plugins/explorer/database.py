@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import LiteralString, cast
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -18,7 +18,7 @@ from psycopg import sql
 SQL = Path(__file__).resolve().parents[2] / "include" / "sql"
 MIGRATION_LOCK = 0x4578706C  # any number that nobody else uses: two starters at once apply the schema once
 
-Connection = psycopg.Connection[tuple[object, ...]]
+Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 class WarehouseUnusableError(Exception):
@@ -41,7 +41,7 @@ def connect(dsn: str, *, application: str = "explorer") -> Connection:
 @cache
 def text(name: str) -> LiteralString:
     """The text of ``include/sql/<name>.sql``."""
-    return cast("LiteralString", (SQL / f"{name}.sql").read_text(encoding="utf-8"))
+    return (SQL / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def run(
@@ -49,14 +49,14 @@ def run(
     name: str,
     parameters: Mapping[str, object] | None = None,
     identifiers: Mapping[str, sql.Composable] | None = None,
-) -> psycopg.Cursor[tuple[object, ...]]:
+) -> psycopg.Cursor[tuple[Any, ...]]:
     """Runs ``include/sql/<name>.sql``; ``rowcount`` means what the file's header says."""
     statement = sql.SQL(text(name)).format(**identifiers) if identifiers else sql.SQL(text(name))
     return connection.execute(statement, parameters)
 
 
 def migrate(connection: Connection) -> list[str]:
-    """Applies the schema files that this warehouse has not seen, in order, each in its transaction; returns their names.
+    """Applies the schema files that this warehouse has not seen, each in a transaction; returns their names.
 
     A file that was changed after it was applied is an error: what stands in the warehouse is then no longer known.
     """
@@ -68,7 +68,7 @@ def migrate(connection: Connection) -> list[str]:
             " (name text primary key, digest text not null, applied_at timestamptz not null default now())"
         )
         connection.commit()
-        known = dict(connection.execute("select name, digest from ops.schema_file").fetchall())
+        known: dict[str, str] = dict(connection.execute("select name, digest from ops.schema_file").fetchall())
         applied = []
         for file in sorted((SQL / "schema").glob("*.sql")):
             digest = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -80,7 +80,7 @@ def migrate(connection: Connection) -> list[str]:
                     " (or, on a warehouse that may be lost, run `make clean`)"
                 )
                 raise WarehouseUnusableError(message)
-            connection.execute(cast("LiteralString", file.read_text(encoding="utf-8")))
+            connection.execute(file.read_text(encoding="utf-8"))
             connection.execute("insert into ops.schema_file (name, digest) values (%s, %s)", (file.stem, digest))
             connection.commit()
             applied.append(file.stem)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from explorer import database
+from explorer.tables import guarded
 
 if TYPE_CHECKING:
     from explorer.database import Connection
 
 Rows = list[tuple[object, ...]]
-
-# A text cell that a spreadsheet program would run as a formula, also after blanks and in full width.
-FORMULA = re.compile(r"^[\s\u200b\ufeff]*[=+\-@\t\r＝＋－＠]")  # noqa: RUF001 - full-width on purpose
 
 
 class What(StrEnum):
@@ -39,7 +36,7 @@ def published(connection: Connection, slug: str, what: What) -> tuple[list[str],
 
 
 def cell(value: object) -> object:
-    """A value as a spreadsheet's cell: lists by semicolon, objects as ``scheme: value``, and nothing that runs as a formula."""
+    """A value as a spreadsheet's cell: lists by semicolon, objects as ``scheme: value``, nothing that runs as a formula."""
     match value:
         case None:
             return ""
@@ -48,7 +45,7 @@ def cell(value: object) -> object:
         case dict():
             return cell("; ".join(f"{k}: {' '.join(v) if isinstance(v, list) else v}" for k, v in value.items()))
         case str():
-            return f"'{value}" if FORMULA.match(value) else value
+            return guarded(value)
         case int() | float():
             return value
         case _:

@@ -25,7 +25,7 @@ from explorer import config, connections, database, imports, local, orphans, pri
 from explorer.config import Institution
 from explorer.database import Connection
 from explorer.imports import FinishedError, HaltedError, Import, Request, Subject
-from explorer.sources import Source, SourceError
+from explorer.sources import Plan, Source, SourceError
 from explorer.staging import Progress
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Site:
     dsn: str
 
     def source(self) -> Source:
-        """Its source. Raises ``SourceError`` where this kind is not there, ``ConnectionMissing`` where a secret is not."""
+        """Its source. Raises ``SourceError`` for a kind that is not there, ``ConnectionMissingError`` for a secret."""
         settings = self.institution.source
         if settings.kind not in SOURCES:
             message = f"source kind {settings.kind} is not built yet; there are: {', '.join(SOURCES)}"
@@ -55,10 +55,11 @@ class Site:
         name = getattr(settings, "connection", None)
         connection = connections.get(name) if name else None
         with database.connect(self.dsn) as warehouse_connection:
-            key = warehouse_connection.execute("select value from ops.secret where name = 'author_hash'").fetchall()[0][0]
-        made: Source = importlib.import_module(SOURCES[settings.kind]).source(
-            self.institution, connection, hash_key=bytes(key)  # type: ignore[arg-type]
-        )
+            row: Any = warehouse_connection.execute(
+                "select value from ops.secret where name = 'author_hash'"
+            ).fetchone()
+        module = importlib.import_module(SOURCES[settings.kind])
+        made: Source = module.source(self.institution, connection, hash_key=bytes(row[0]))
         return made
 
 
@@ -124,17 +125,10 @@ def plan_parts(place: Site, import_id: int, *, stays: bool = False) -> list[str]
         source = place.source()
         known = [p.part.name for p in staging.progress(connection)]
         if not known:
-            staging.plan_parts(connection, import_, source.parts(imports_plan(import_)))
+            staging.plan_parts(connection, import_, source.parts(Plan(import_.mode, import_.plan)))
             known = [p.part.name for p in staging.progress(connection)]
         log.info("%d part(s) to read: %s", len(known), ", ".join(known))
         return known
-
-
-def imports_plan(import_: Import) -> Any:  # noqa: ANN401
-    """What an import asks of its source."""
-    from explorer.sources import Plan  # noqa: PLC0415
-
-    return Plan(import_.mode, import_.plan)
 
 
 def _same_configuration(place: Site, import_: Import) -> None:
@@ -262,7 +256,7 @@ def _not_too_many(connection: Connection, institution: Institution) -> None:
         " count(*) filter (where v.verdict is null or v.verdict = 'rejected')"
         " from output o left join verdict v on v.entity = 'output' and v.record = o.record"
     ).fetchall()[0]
-    rejected, looked_at = int(str(row[0])), int(str(row[1]))
+    rejected, looked_at = int(row[0]), int(row[1])
     limit = institution.limits.max_rejected_share
     if looked_at and rejected / looked_at > limit:
         message = (
@@ -274,7 +268,10 @@ def _not_too_many(connection: Connection, institution: Institution) -> None:
 
 def privacy_filter(place: Site, import_id: int, *, stays: bool = False) -> None:
     """Drops what the institution does not share, and counts by rule what was dropped; never the thing."""
-    with imports.working(place.dsn, import_id, "privacy_filter", wants="validated", stays=stays) as (connection, import_):
+    with imports.working(place.dsn, import_id, "privacy_filter", wants="validated", stays=stays) as (
+        connection,
+        import_,
+    ):
         counts = privacy.filter_records(connection, import_, place.institution, place.source().abilities)
         log.info("dropped %(dropped)d records by privacy; %(credits)d authorships pass", counts)
 
@@ -282,7 +279,10 @@ def privacy_filter(place: Site, import_id: int, *, stays: bool = False) -> None:
 def clean_up_orphans(place: Site, import_id: int, *, stays: bool = False) -> None:
     """Removes outputs without authors, as the institution chose."""
     policy = place.institution.orphans
-    with imports.working(place.dsn, import_id, "clean_up_orphans", wants="filtered", stays=stays) as (connection, import_):
+    with imports.working(place.dsn, import_id, "clean_up_orphans", wants="filtered", stays=stays) as (
+        connection,
+        import_,
+    ):
         counts = orphans.clean_up(connection, import_, policy)
         log.info("policy %s: %d records orphaned", policy, counts["orphaned"])
 
@@ -360,14 +360,14 @@ def notify(place: Site, import_id: int) -> None:
 
     with _after_load(place, import_id, "notify") as (connection, import_):
         if import_.status == "failed":
-            error = connection.execute("select error ->> 'message' from ops.import where id = %s", (import_id,)).fetchone()
+            error = connection.execute(
+                "select error ->> 'message' from ops.import where id = %s", (import_id,)
+            ).fetchone()
             sentence = str(error[0]) if error else ""
-            raise HaltedError("incomplete", f"what was read is published, but the source was not read whole: {sentence}")
-        outcome = notices.notify(connection, import_id, place.institution)
-        if outcome.sent:
-            log.info("mailed to %d address(es)", len(outcome.sent))
-        if outcome.skipped:
-            log.info("no mail: %s", outcome.skipped)
+            raise HaltedError(
+                "incomplete", f"what was read is published, but the source was not read whole: {sentence}"
+            )
+        notices.notify(connection, import_id, place.institution)
 
 
 def close_staging(place: Site, import_id: int) -> str:
@@ -375,8 +375,6 @@ def close_staging(place: Site, import_id: int) -> str:
 
     Returns the import's status; never changes the outcome of a run.
     """
-    from explorer import notices  # noqa: PLC0415 - asks Airflow for the mail connection
-
     with database.connect(place.dsn, application=f"explorer close_staging {import_id}") as connection:
         import_ = imports.get(connection, import_id)
         if import_.status == "running":
@@ -390,11 +388,21 @@ def close_staging(place: Site, import_id: int) -> str:
             row = connection.execute("select error from ops.import where id = %s", (import_id,)).fetchall()[0][0]
             error = row if isinstance(row, dict) else {}
             log.error("import %d failed in %s: %s", import_id, error.get("task"), error.get("message"))
-            notices.alarm(
+            _alarm(
                 f"{place.institution.name}: import {import_id} failed",
                 f"{error.get('task') or 'a task'}: {error.get('message')}",
             )
         return status
+
+
+def _alarm(subject: str, sentence: str) -> None:
+    """Tells the operators; a mail that cannot be sent stands in the log, where the alarm stands anyway."""
+    from explorer import mail, notices  # noqa: PLC0415 - asks for the mail connection
+
+    try:
+        notices.alarm(subject, sentence)
+    except (mail.MailError, connections.ConnectionUnusableError) as error:
+        log.error("the operators could not be told by mail: %s", error)  # noqa: TRY400 - the sentence is the whole of it
 
 
 def answer(place: Site, import_id: int, *, approved: bool, by: str) -> None:
@@ -436,7 +444,9 @@ def run(place: Site, request: Request, *, approved: bool = False, listen: Listen
 Listener = Callable[[str, Progress | None], None]
 
 
-def go_on(place: Site, import_id: int, *, approved: bool = False, answered: bool = False, listen: Listener | None = None) -> None:
+def go_on(
+    place: Site, import_id: int, *, approved: bool = False, answered: bool = False, listen: Listener | None = None
+) -> None:
     """The steps behind ``open_import``; with ``answered`` only those behind the approval."""
     hear: Listener = listen or (lambda _task, _progress: None)
     try:
@@ -445,7 +455,11 @@ def go_on(place: Site, import_id: int, *, approved: bool = False, answered: bool
             for part in plan_parts(place, import_id, stays=True):
                 read_part(place, import_id, part, lambda state: hear("extract", state), stays=True)
             settle(place, import_id, stays=True)
-            for name, step in (("validate", validate), ("privacy_filter", privacy_filter), ("clean_up_orphans", clean_up_orphans)):
+            for name, step in (
+                ("validate", validate),
+                ("privacy_filter", privacy_filter),
+                ("clean_up_orphans", clean_up_orphans),
+            ):
                 hear(name, None)
                 step(place, import_id, stays=True)
             hear("review", None)

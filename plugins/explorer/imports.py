@@ -91,7 +91,7 @@ def get(connection: Connection, import_id: int) -> Import:
     ).fetchone()
     if row is None:
         raise HaltedError("no_such_import", f"there is no import {import_id}; `bin/explorer status` lists them")
-    return Import(*row)  # type: ignore[arg-type]
+    return Import(*row)
 
 
 def holder() -> dict[str, object]:
@@ -113,7 +113,7 @@ def _is_dead(held: Mapping[str, Any]) -> bool:
     if held.get("host") != socket.gethostname() or "pid" not in held:
         return False
     try:
-        return abs(psutil.Process(held["pid"]).create_time() - held["started"]) > 1
+        return bool(abs(psutil.Process(held["pid"]).create_time() - held["started"]) > 1)
     except psutil.NoSuchProcess:
         return True
 
@@ -162,13 +162,14 @@ def open_import(connection: Connection, subject: Subject, request: Request) -> I
             "select id, status from ops.import where institution = %s and run_key = %s", (subject.slug, request.run_key)
         ).fetchone()
         if known is not None:
-            return _again(connection, int(str(known[0])), request)
+            return _again(connection, int(known[0]), request)
         if hold is not None and request.scheduled:
             message = f"{subject.slug} is on hold: {hold}; `bin/explorer release {subject.slug}` lifts it"
             raise BusyError("on_hold", message)
         current = connection.execute(
             "select id, holder, until < now(), status, fingerprint, dry_run, started_at, mode"
-            " from ops.import join ops.lease on import_id = id where institution = %s and status in ('running', 'awaiting_approval')",
+            " from ops.import join ops.lease on import_id = id where institution = %s"
+            " and status in ('running', 'awaiting_approval')",
             (subject.slug,),
         ).fetchone()
         if current is not None:
@@ -185,7 +186,7 @@ def open_import(connection: Connection, subject: Subject, request: Request) -> I
                 STAGING_KEPT, request.run_url,
             ),
         ).fetchall()[0]  # fmt: skip
-        import_ = get(connection, int(str(row[0])))
+        import_ = get(connection, int(row[0]))
         take(connection, import_.id, WORKING)
         _make_staging(connection, import_)
     log.info("import %d of %s is %s: %s", import_.id, subject.slug, mode, reason)
@@ -203,9 +204,7 @@ def _again(connection: Connection, import_id: int, request: Request) -> Import:
     raise FinishedError("finished", message)
 
 
-def _take_over(
-    connection: Connection, subject: Subject, request: Request, current: tuple[Any, ...]
-) -> Import | None:
+def _take_over(connection: Connection, subject: Subject, request: Request, current: tuple[Any, ...]) -> Import | None:
     """What to do with an import that holds the institution: refuse, go on with it, or end it and start anew."""
     import_id, held, expired, status, fingerprint, dry_run, started_at, mode = current
     dead = _is_dead(held)
@@ -218,14 +217,20 @@ def _take_over(
     if not (expired or dead):
         message = f"import {import_id} of {subject.slug} is at work since {started_at:%Y-%m-%d %H:%M:%S} UTC"
         raise BusyError("busy", message)
-    same = fingerprint == subject.fingerprint and dry_run == request.dry_run and (mode == "full" or not request.full_import)
+    same = (
+        fingerprint == subject.fingerprint
+        and dry_run == request.dry_run
+        and (mode == "full" or not request.full_import)
+    )
     if same and status == "running" and _has_staging(connection, int(import_id)):
         connection.execute(
             "update ops.import set run_key = %s, run_url = coalesce(%s, run_url), error = null where id = %s",
             (request.run_key, request.run_url, import_id),
         )
         take(connection, int(import_id), WORKING)
-        log.info("import %d was left by %s; going on where it stopped", import_id, "a dead process" if dead else "its lease")
+        log.info(
+            "import %d was left by %s; going on where it stopped", import_id, "a dead process" if dead else "its lease"
+        )
         return get(connection, int(import_id))
     reason = "no answer in time" if status == "awaiting_approval" else "its holder is gone"
     _end(connection, int(import_id), "declined" if status == "awaiting_approval" else "failed", "abandoned", reason)
@@ -233,7 +238,9 @@ def _take_over(
     return None
 
 
-def _plan(connection: Connection, subject: Subject, request: Request) -> tuple[Mode, str, dict[str, str]]:
+def _plan(  # noqa: PLR0911 - a reason each
+    connection: Connection, subject: Subject, request: Request
+) -> tuple[Mode, str, dict[str, str]]:
     """Full or incremental, the reason in words, and from where."""
     last = connection.execute(
         "select kind, fingerprint, watermarks, id from ops.import"
@@ -263,7 +270,11 @@ def _plan(connection: Connection, subject: Subject, request: Request) -> tuple[M
         )
         for part, mark in marks.items()
     }
-    return "incremental", f"changes since {min(plan.values())} (the source's clock at import {last_id}, less an overlap)", plan
+    return (
+        "incremental",
+        f"changes since {min(plan.values())} (the source's clock at import {last_id}, less an overlap)",
+        plan,
+    )
 
 
 def _make_staging(connection: Connection, import_: Import) -> None:
@@ -295,7 +306,7 @@ def drop_expired_staging(connection: Connection) -> int:
         " and to_regclass('import_' || id || '.state') is not null"
     ).fetchall()
     for (import_id,) in expired:
-        drop_staging(connection, int(str(import_id)))
+        drop_staging(connection, int(import_id))
     connection.commit()
     return len(expired)
 
@@ -315,7 +326,9 @@ def revive(connection: Connection, import_: Import) -> None:
         (import_.institution,),
     ).fetchone()
     if other is not None:
-        raise BusyError("busy", f"import {other[0]} of {import_.institution} is at work; import {import_.id} stays failed")
+        raise BusyError(
+            "busy", f"import {other[0]} of {import_.institution} is at work; import {import_.id} stays failed"
+        )
     connection.execute(
         "update ops.import set status = 'running', finished_at = null, error = null where id = %s", (import_.id,)
     )
@@ -323,7 +336,9 @@ def revive(connection: Connection, import_: Import) -> None:
 
 
 @contextmanager
-def working(dsn: str, import_id: int, task: str, *, wants: str, stays: bool = False) -> Iterator[tuple[Connection, Import]]:
+def working(
+    dsn: str, import_id: int, task: str, *, wants: str, stays: bool = False
+) -> Iterator[tuple[Connection, Import]]:
     """A task at work on an import: a connection that stands on its staging, in phase ``wants`` or a later one.
 
     Holds the lease while it lasts and leaves it for hours afterwards; writes the seconds that it took, or the error.
@@ -399,9 +414,7 @@ def _lease(dsn: str, import_id: int) -> Iterator[None]:
         with database.connect(dsn, application=f"explorer lease {import_id}") as connection:
             connection.autocommit = True
             while True:
-                connection.execute(
-                    "update ops.lease set until = now() + %s where import_id = %s", (WORKING, import_id)
-                )
+                connection.execute("update ops.lease set until = now() + %s where import_id = %s", (WORKING, import_id))
                 if done.wait(HEARTBEAT_SECONDS):
                     return
 

@@ -96,9 +96,10 @@ def extract(path: str, import_id: Any) -> Any:
 
 
 @task
-def plan_parts(path: str, import_id: int) -> list[str]:
+def plan_parts(path: str, import_id: Any) -> list[str]:
     """Asks the source which lists there are to read: departments, outputs, one for each chosen set."""
-    return step("plan_parts", path, import_id)
+    parts: list[str] = step("plan_parts", path, import_id)
+    return parts
 
 
 @task(
@@ -107,14 +108,15 @@ def plan_parts(path: str, import_id: int) -> list[str]:
     map_index_template="{{ part }}",
     doc_md="Reads one list of the source: a page and the cursor behind it are committed together.",
 )
-def read_part(path: str, import_id: int, part: str) -> int:
+def read_part(path: str, import_id: Any, part: str) -> int:
     """Reads one list of the source: a page and the cursor behind it are committed together."""
     get_current_context()["part"] = part  # type: ignore[typeddict-unknown-key]
-    return step("read_part", path, import_id, part)
+    records: int = step("read_part", path, import_id, part)
+    return records
 
 
 @task
-def settle(path: str, import_id: int) -> None:
+def settle(path: str, import_id: Any) -> None:
     """Says which of several copies of a record counts, what the source deleted and what could not be read."""
     step("settle", path, import_id)
 
@@ -128,27 +130,28 @@ def in_a_row(path: str, import_id: Any, after: Any) -> Any:
 
 
 @task
-def validate(path: str, import_id: int) -> None:
+def validate(path: str, import_id: Any) -> None:
     """Great Expectations over staging: a bad record is rejected with its reason, too many fail the import."""
     step("validate", path, import_id)
 
 
 @task
-def privacy_filter(path: str, import_id: int) -> None:
+def privacy_filter(path: str, import_id: Any) -> None:
     """Drops what the institution does not share; records the rule that dropped, never the thing."""
     step("privacy_filter", path, import_id)
 
 
 @task
-def clean_up_orphans(path: str, import_id: int) -> None:
+def clean_up_orphans(path: str, import_id: Any) -> None:
     """Keeps or removes outputs without authors, as the institution chose."""
     step("clean_up_orphans", path, import_id)
 
 
 @task
-def review(path: str, import_id: int) -> str:
+def review(path: str, import_id: Any) -> str:
     """Works out the difference with what is published, once; nothing has changed yet."""
-    return step("review", path, import_id)
+    status: str = step("review", path, import_id)
+    return status
 
 
 class Approval(HITLOperator):
@@ -189,27 +192,29 @@ class Approval(HITLOperator):
 
 
 @task(trigger_rule=TriggerRule.NONE_FAILED)
-def load(path: str, import_id: int) -> None:
+def load(path: str, import_id: Any) -> None:
     """Publishes in one transaction: readers see the old state or the new one."""
     step("load", path, import_id)
 
 
 @task
-def link_attention(path: str, import_id: int) -> str:
+def link_attention(path: str, import_id: Any) -> str:
     """Asks for the attention of outputs and links them by identifier; the import stands without it."""
-    return step("link_attention", path, import_id)
+    state: str = step("link_attention", path, import_id)
+    return state
 
 
 @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
-def notify(path: str, import_id: int) -> None:
+def notify(path: str, import_id: Any) -> None:
     """Mails the institution: the tally, the rejects by reason, the duration. Sends nothing twice."""
     step("notify", path, import_id)
 
 
 @task(retries=1)
-def close_staging(path: str, import_id: int) -> str:
+def close_staging(path: str, import_id: Any) -> str:
     """Drops staging after a good end; after a failure it stays a while, so that a task can be cleared and run again."""
-    return step("close_staging", path, import_id)
+    status: str = step("close_staging", path, import_id)
+    return status
 
 
 def step(name: str, path: str, import_id: int | None, *arguments: Any, **named: Any) -> Any:
@@ -227,13 +232,15 @@ def step(name: str, path: str, import_id: int | None, *arguments: Any, **named: 
 @contextmanager
 def told() -> Iterator[None]:
     """Says to Airflow what an error means: nothing to do is a skip, what no retry can mend fails at once."""
+    from explorer.connections import ConnectionUnusableError
     from explorer.imports import BusyError, FinishedError, HaltedError
+    from explorer.mail import RefusedError
 
     try:
         yield
     except (BusyError, FinishedError) as error:
         raise AirflowSkipException(str(error)) from error
-    except (ConfigError, HaltedError) as error:
+    except (ConfigError, ConnectionUnusableError, HaltedError, RefusedError) as error:
         raise AirflowFailException(str(error)) from error
 
 

@@ -63,7 +63,7 @@ def progress(connection: Connection) -> list[Progress]:
         "select name, scope, start, number, attempt, page, records, expected, cursor, done from part order by number"
     ).fetchall()
     return [
-        Progress(Part(str(r[0]), r[1], r[2]), r[3], r[4], r[5], r[6], r[7], r[8], bool(r[9]))  # type: ignore[arg-type]
+        Progress(Part(str(r[0]), r[1], r[2]), r[3], r[4], r[5], r[6], r[7], r[8], bool(r[9]))
         for r in rows
     ]
 
@@ -93,7 +93,9 @@ def _commit_page(connection: Connection, import_: Import, state: Progress, page:
     """Writes a page and moves the part's progress on, in one transaction."""
     attempt, number = (state.attempt + 1, 1) if page.restart else (state.attempt, state.page + 1)
     if attempt >= MOST_ATTEMPTS or len(page.records) >= MOST_ON_A_PAGE:
-        message = f"{state.part.name}: began again {attempt} times, or sent {len(page.records)} records on a page; giving up"
+        message = (
+            f"{state.part.name}: began again {attempt} times, or sent {len(page.records)} records on a page; giving up"
+        )
         raise HaltedError("part_never_ends", message)
     records = (0 if page.restart else state.records) + len(page.records)
     imports.hold_still(connection, import_)
@@ -117,7 +119,14 @@ def _commit_page(connection: Connection, import_: Import, state: Progress, page:
     write(connection, page.records, base=base, clock=page.clock)
     connection.commit()
     return Progress(
-        state.part, state.number, attempt, number, records, page.expected or state.expected, page.cursor, page.cursor is None
+        state.part,
+        state.number,
+        attempt,
+        number,
+        records,
+        page.expected or state.expected,
+        page.cursor,
+        page.cursor is None,
     )
 
 
@@ -128,7 +137,16 @@ def write(connection: Connection, records: Sequence[Record], *, base: int, clock
         entity = _rows_of(record, record_number, clock, rows)
         for note in record.notes:
             rows["note"].append(
-                (entity, record_number, note.code, note.severity, note.field, note.value, note.repaired_to, note.message)
+                (
+                    entity,
+                    record_number,
+                    note.code,
+                    note.severity,
+                    note.field,
+                    note.value,
+                    note.repaired_to,
+                    note.message,
+                )
             )
         if record.refusal is not None:
             refusal = record.refusal
@@ -197,7 +215,9 @@ def settle(connection: Connection, import_: Import) -> dict[str, int]:
     if connection.execute("select from part where attempt > 0 limit 1").fetchone() is not None:
         for table in RECORD_TABLES:
             identifiers = {"table": sql.Identifier(table)}
-            counts["superseded"] += database.run(connection, "staging/forget_attempts", identifiers=identifiers).rowcount
+            counts["superseded"] += database.run(
+                connection, "staging/forget_attempts", identifiers=identifiers
+            ).rowcount
     database.run(connection, "staging/index")
     for name in ("duplicates", "deleted", "refused"):
         counts[name] = database.run(connection, f"staging/{name}").rowcount
@@ -238,13 +258,13 @@ def counts(connection: Connection, verdict: str | None = None) -> dict[str, int]
         ]
         return {entity: int(str(connection.execute(query).fetchall()[0][0])) for entity, query in pairs}
     rows = connection.execute("select entity, count(*) from verdict where verdict = %s group by entity", (verdict,))
-    return {entity: 0 for entity in ("output", "author", "department")} | {str(e): int(str(n)) for e, n in rows}
+    return dict.fromkeys(("output", "author", "department"), 0) | {str(e): int(n) for e, n in rows}
 
 
 def staged(connection: Connection) -> dict[str, int]:
     """What the parts say was read, by entity; what staging must hold."""
     rows = connection.execute("select scope, sum(records)::bigint from part group by scope").fetchall()
-    return {"output": 0, "author": 0, "department": 0} | {str(scope)[:-1]: int(str(n)) for scope, n in rows}
+    return {"output": 0, "author": 0, "department": 0} | {str(scope)[:-1]: int(n) for scope, n in rows}
 
 
 def clocks(connection: Connection) -> dict[str, str]:

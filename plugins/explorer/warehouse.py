@@ -88,7 +88,9 @@ class Review:
             before = self.tally[entity]["published_before"]
             if before >= below and share > limit:
                 removed = self.tally[entity]["removed"]
-                sentences.append(f"{removed} of {before} {entity} ({share:.0%}) would be removed; the limit is {limit:.0%}")
+                sentences.append(
+                    f"{removed} of {before} {entity} ({share:.0%}) would be removed; the limit is {limit:.0%}"
+                )
         return sentences
 
 
@@ -149,8 +151,7 @@ def _departments_read(connection: Connection) -> tuple[bool, bool]:
 
 
 def _one(connection: Connection, name: str, parameters: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401
-    row = database.run(connection, name, parameters).fetchone()
-    assert row is not None
+    row = database.run(connection, name, parameters).fetchall()[0]
     return row[0] if len(row) == 1 else row
 
 
@@ -164,7 +165,7 @@ def _tally(connection: Connection, slug: str, abilities: Abilities) -> Review:
         "departments": _one(connection, "review/tally_departments", {"institution": slug}),
     }
     removed_because, excluded_because = _one(connection, "review/reasons")
-    by_privacy = dict(
+    by_privacy: dict[str, int] = dict(
         connection.execute(
             "select entity || 's', count(*) from delta where action = 'remove' and reason = 'privacy' group by entity"
         ).fetchall()
@@ -175,17 +176,17 @@ def _tally(connection: Connection, slug: str, abilities: Abilities) -> Review:
         message = f"the reasons of the removals {removed_because} do not add up to {tally['outputs']['removed']}"
         raise HaltedError("tally", message)
     shares = {
-        entity: (numbers["removed"] - int(str(by_privacy.get(entity, 0)))) / max(1, numbers["published_before"])
+        entity: (numbers["removed"] - int(by_privacy.get(entity, 0))) / max(1, numbers["published_before"])
         for entity, numbers in tally.items()
     }
-    removed_by_privacy = sum(int(str(n)) for n in by_privacy.values())
+    removed_by_privacy = sum(int(n) for n in by_privacy.values())
     return Review(
         {**tally, "removed_because": removed_because, "excluded_because": excluded_because}, shares, removed_by_privacy
     )
 
 
 def check_adds_up(entity: str, numbers: Mapping[str, int]) -> None:
-    """The three equations of the tally: every record one end, kept is what is published, published is before and after."""
+    """The equations of the tally: every record has one end, and what is published is what was, plus and minus."""
     n = numbers
     ends = ("duplicates", "deleted", "rejected", "excluded", "dropped_by_privacy", "orphaned", "merged", "kept")
     sums = {
@@ -196,7 +197,9 @@ def check_adds_up(entity: str, numbers: Mapping[str, int]) -> None:
     }
     for name, (left, right) in sums.items():
         if left != right or min(n.values()) < 0:
-            message = f"the tally of {entity} does not add up ({name}: {left} and {right}), so nothing is published: {dict(n)}"
+            message = (
+                f"the tally of {entity} does not add up, so nothing is published ({name}: {left}, {right}): {dict(n)}"
+            )
             raise HaltedError("tally", message)
 
 
@@ -246,7 +249,7 @@ def load(connection: Connection, import_: Import) -> Mapping[str, Mapping[str, i
         ending = {"status": "failed" if losses else "succeeded", "error": Jsonb(error) if error else None}
         database.run(connection, "load/close", {**parameters, **ending, "watermarks": Jsonb(marks)})
         imports.reach(connection, "loaded")
-    result: Mapping[str, Mapping[str, int]] = tally  # type: ignore[assignment]
+    result: Mapping[str, Mapping[str, int]] = tally
     return result
 
 
@@ -275,7 +278,9 @@ def apply_delta(connection: Connection, import_: Import) -> bool:
 
 def _apply(connection: Connection, name: str, import_: Import, thing: Thing, link: Link | None = None) -> int:
     """Runs one of the statements of a load on a thing's table, or on one of the tables of what hangs on it."""
-    table, columns, desired = (link.table, link.columns, link.desired) if link else (thing.table, thing.columns, thing.desired)
+    table, columns, desired = (
+        (link.table, link.columns, link.desired) if link else (thing.table, thing.columns, thing.desired)
+    )
     names = [sql.Identifier(c) for c in columns]
     values: list[sql.Composable] = [sql.SQL("{}.{}").format(sql.Identifier("n"), n) for n in names]
     targets: list[sql.Composable] = list(names)

@@ -35,7 +35,9 @@ def test_only_the_named_modules_import_airflow(module: str):
     assert not uses or module in KNOW_AIRFLOW, f"{module} imports {sorted(uses)}"
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("sources/") or m in {"identifiers.py", "mapping.py"}])
+@pytest.mark.parametrize(
+    "module", [m for m in MODULES if m.startswith("sources/") or m in {"identifiers.py", "mapping.py"}]
+)
 def test_parsing_knows_no_database_and_no_flow(module: str):
     forbidden = {"psycopg", "sqlalchemy", "great_expectations", "explorer.database", "explorer.staging", "explorer.warehouse",
                  "explorer.imports", "explorer.flow", "explorer.privacy", "explorer.orphans"}  # fmt: skip
@@ -48,9 +50,20 @@ def test_no_module_takes_the_name_of_one_of_the_standard_library(module: str):
     assert Path(module).stem in {"__init__", "__main__"} or Path(module).stem not in sys.stdlib_module_names
 
 
-@pytest.mark.parametrize("file", [*(ROOT / "dags").glob("*.py"), PACKAGE / "pipeline.py", PACKAGE / "config.py"], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "file", [*(ROOT / "dags").glob("*.py"), PACKAGE / "pipeline.py", PACKAGE / "config.py"], ids=lambda p: p.name
+)
 def test_dag_files_are_light_to_parse(file: Path):
-    heavy = {"pandas", "great_expectations", "lxml", "requests", "psycopg", "sqlalchemy", "explorer.flow", "explorer.database"}
+    heavy = {
+        "pandas",
+        "great_expectations",
+        "lxml",
+        "requests",
+        "psycopg",
+        "sqlalchemy",
+        "explorer.flow",
+        "explorer.database",
+    }
     assert not {name for name in imported(file, top=True) if name in heavy or name.split(".")[0] in heavy}
 
 
@@ -69,4 +82,6 @@ def test_every_statement_file_has_a_header_and_is_used():
             continue
         assert text.startswith("-- Purpose: "), f"{name} does not say what it is for"
         folder, leaf = name.split("/")
-        assert name in sources or f'"{leaf}"' in sources or f"{folder}/{leaf.split('_')[0]}_{{" in sources, f"{name} is not used"
+        assert name in sources or f'"{leaf}"' in sources or f"{folder}/{leaf.split('_')[0]}_{{" in sources, (
+            f"{name} is not used"
+        )

@@ -36,7 +36,9 @@ def published(site: ScriptedSite) -> dict:
         return json.loads(json.dumps(made))
 
 
-def output(key: str, *, title: str | None = None, authors: str = "", departments: tuple[str, ...] = (), doi: str | None = "") -> Output:
+def output(
+    key: str, *, title: str | None = None, authors: str = "", departments: tuple[str, ...] = (), doi: str | None = ""
+) -> Output:
     """An output with a DOI of its own, and authors by letters."""
     identifiers = () if doi is None else (Identifier("doi", doi or f"10.5555/{key}"),)
     credited = tuple(Contribution(f"id:{a}", f"Author, {a.upper()}") for a in authors)
@@ -110,7 +112,8 @@ def _versions(connection: database.Connection) -> list:
     """Which transaction wrote each published row."""
     tables = ("research_output", "author", "department", "authorship", "output_identifier", "output_department")
     return [
-        connection.execute(f"select xmin::text, t::text from warehouse.{table} t order by t::text").fetchall() for table in tables
+        connection.execute(f"select xmin::text, t::text from warehouse.{table} t order by t::text").fetchall()
+        for table in tables
     ]
 
 
@@ -130,7 +133,9 @@ def test_an_incremental_import_touches_only_what_it_was_told_of(site: ScriptedSi
     assert [o["key"] for o in published(site)["outputs"]] == ["new", "o0", "o1", "o3", "o4", "o5", "o6", "o7"]
     assert {a["key"] for a in published(site)["authors"]} == {"id:a", "id:b", "id:c"}
     with database.connect(site.dsn) as connection:
-        changes = connection.execute("select entity, key, action, old ->> 'title' from ops.change order by 1, 2").fetchall()
+        changes = connection.execute(
+            "select entity, key, action, old ->> 'title' from ops.change order by 1, 2"
+        ).fetchall()
     assert ("output", "o1", "update", "Title o1") in changes
     assert ("output", "o2", "remove", "Title o2") in changes
 
@@ -152,7 +157,9 @@ def test_absence_from_an_incomplete_list_is_no_deletion_and_no_success(site: Scr
     with pytest.raises(HaltedError, match="not read whole"):
         do_import(site, full_import=True)
     with database.connect(site.dsn) as connection:
-        status, error, marks = connection.execute("select status, error, watermarks from ops.import order by id desc").fetchone()
+        status, error, marks = connection.execute(
+            "select status, error, watermarks from ops.import order by id desc"
+        ).fetchone()
     assert status == "failed"
     assert error["code"] == "incomplete"
     assert marks == {}
@@ -296,7 +303,10 @@ def test_too_many_rejects_fail_the_import_and_can_be_read(site: ScriptedSite, so
         do_import(strict)
     with database.connect(site.dsn) as connection:
         rows = connection.execute("select key, rule, reason from ops.rejected_record").fetchall()
-        assert connection.execute("select status, error ->> 'code' from ops.import").fetchone() == ("failed", "too_many_rejected")
+        assert connection.execute("select status, error ->> 'code' from ops.import").fetchone() == (
+            "failed",
+            "too_many_rejected",
+        )
     assert rows == [("broken", "truncated", "it ends in the middle")]
 
 
@@ -383,12 +393,22 @@ def test_privacy_truth_table(warehouse_dsn, tmp_path, policy, status, profile):
     ]
     source = ScriptedSource(abilities=Abilities(knows_privacy=True, lists_authors=True), page_size=500)
     for n, (level, current, academic, student) in enumerate(people):
-        source.authors[f"p{n}"] = Author(f"p{n}", f"Secret{n}", level=level, current=current, academic=academic, student=student)
+        source.authors[f"p{n}"] = Author(
+            f"p{n}", f"Secret{n}", level=level, current=current, academic=academic, student=student
+        )
     for o, output_level in enumerate(LEVELS):
         for r, relation_level in enumerate(LEVELS):
             credited = tuple(Contribution(f"p{n}", f"Secret{n}", level=relation_level) for n in range(len(people)))
             identifier = (Identifier("doi", f"10.5555/{o}.{r}"),)
-            source.put(Output(f"{o}.{r}", title=f"Title{o}.{r}", identifiers=identifier, contributions=credited, level=output_level))
+            source.put(
+                Output(
+                    f"{o}.{r}",
+                    title=f"Title{o}.{r}",
+                    identifiers=identifier,
+                    contributions=credited,
+                    level=output_level,
+                )
+            )
     site = make_site(warehouse_dsn, tmp_path, source, level=policy, status=status, profile=profile)
     made = do_import(site)
 
@@ -422,5 +442,7 @@ def _everything(connection: psycopg.Connection) -> str:
         "select schemaname, tablename from pg_tables where schemaname not in ('pg_catalog', 'information_schema')"
     ).fetchall()
     return "\n".join(
-        str(row[0]) for schema, table in tables for row in connection.execute(f'select t::text from "{schema}"."{table}" t')
+        str(row[0])
+        for schema, table in tables
+        for row in connection.execute(f'select t::text from "{schema}"."{table}" t')
     )

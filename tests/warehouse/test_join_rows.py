@@ -54,7 +54,12 @@ def model(rows: list[Row]) -> list[str]:
 
 
 rows_strategy = st.lists(
-    st.dictionaries(st.sampled_from(["doi", "pmid", "arxiv", "handle", "isbn", "uri"]), st.sampled_from("abcde"), min_size=1, max_size=4),
+    st.dictionaries(
+        st.sampled_from(["doi", "pmid", "arxiv", "handle", "isbn", "uri"]),
+        st.sampled_from("abcde"),
+        min_size=1,
+        max_size=4,
+    ),
     min_size=1,
     max_size=9,
 )
@@ -140,7 +145,9 @@ def test_records_that_have_an_end_join_nobody(connection):
     for n, row in enumerate([{"doi": "a", "pmid": "1"}, {"pmid": "1", "arxiv": "x"}, {"arxiv": "x"}]):
         for scheme, value in row.items():
             connection.execute("insert into output_identifier values (%s, %s, %s, false)", (n, scheme, value))
-    connection.execute("insert into verdict (entity, record, verdict, stage, rule) values ('output', 1, 'rejected', 'x', 'x')")
+    connection.execute(
+        "insert into verdict (entity, record, verdict, stage, rule) values ('output', 1, 'rejected', 'x', 'x')"
+    )
     database.run(connection, "staging/join_rows")
     assert dict(connection.execute("select record, key from output_record").fetchall()) == {0: "doi:a", 2: "arxiv:x"}
     connection.rollback()
