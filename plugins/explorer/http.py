@@ -29,7 +29,7 @@ from urllib3.util.retry import Retry
 from explorer.sources import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
 Item = TypeVar("Item")
 
@@ -225,7 +225,7 @@ class PoliteSession:
         return bytes(plain) or body
 
 
-def ahead(items: Iterable[Item], depth: int = 1) -> Iterator[Item]:
+def ahead(items: Iterable[Item], depth: int = 1) -> Generator[Item, None, None]:
     """The same items, each fetched in a thread while the one before is worked on; at most ``depth`` wait.
 
     An exception of ``items`` is raised where its item would have been. When this iterator is closed, ``items`` is

@@ -358,6 +358,6 @@ def test_ahead_leaves_no_thread_and_closes_what_it_reads() -> None:
     before = threading.active_count()
     running = ahead(items())
     next(running)
-    running.close()  # type: ignore[attr-defined]
+    running.close()
     assert closed == [True]
     assert threading.active_count() == before

@@ -8,6 +8,7 @@ one that is being read. What a platform does differently lies in ``oai_platforms
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -105,21 +106,25 @@ class OaiPmh:
             return
         harvested = self._set_of(part)
         position = Position.of(cursor)
-        steps = self._steps(self._arguments(part, plan), position)
-        for step in ahead(steps):
-            document = step.document
-            described: list[Canonical] = [
-                each for record in document.records for each in self.accent.described(record, self.settings)
-            ]
-            yield Page(
-                records=[*described, *(self._output(record, harvested) for record in document.records)],
-                cursor=None if step.ended else asdict(step.position),
-                clock=document.response_date,
-                expected=step.position.expected,
-                repairs=dict(document.repairs),
-                restart=step.restart,
-                incomplete=step.incomplete,
-            )
+        with closing(ahead(self._steps(self._arguments(part, plan), position))) as steps:
+            for step in steps:
+                yield self._page(step, harvested)
+
+    def _page(self, step: _Step, harvested: str | None) -> Page:
+        document = step.document
+        found: list[Canonical] = []
+        for record in document.records:
+            found += self.accent.described(record, self.settings)
+            found.append(self._output(record, harvested))
+        return Page(
+            records=found,
+            cursor=None if step.ended else asdict(step.position),
+            clock=document.response_date,
+            expected=step.position.expected,
+            repairs=dict(document.repairs),
+            restart=step.restart,
+            incomplete=step.incomplete,
+        )
 
     def _output(self, record: Record, harvested: str | None) -> Output:
         return output(record, self.accent, self.settings, harvested)
@@ -245,7 +250,7 @@ class OaiPmh:
         )
         yield self._tried("format", self._check_format)
         yield self._tried("sets", self._check_sets)
-        if self.settings.departments.mode != "none":
+        if self.settings.departments.mode == "source":
             yield self._tried("departments", self._check_departments)
         yield self._tried("records", self._check_sample)
 

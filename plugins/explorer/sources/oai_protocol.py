@@ -72,7 +72,7 @@ class OaiRepository:
             else:
                 codes = {each.code for each in document.problems}
                 holds = document.records or document.sets or document.token
-                passing = document.truncated or (codes and codes.isdisjoint(SENTENCES) and not holds)
+                passing = document.truncated or (bool(codes) and codes.isdisjoint(SENTENCES) and not holds)
                 if not passing or last:
                     return _sound(document, where)
             time.sleep(self._session.limits.backoff * 2**attempt)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from explorer.sources.oai_platforms import Accent, Candidate, Credit, Settings
-    from explorer.sources.oai_xml import Record
+    from explorer.sources.oai_xml import Element, Record
 
 _ORCID = re.compile(
     r"(?:(?:https?://)?(?:www\.)?orcid\.org/|orcid:)?\s*(\d{4}-?\d{4}-?\d{4}-?\d{3}[\dX])/?", re.ASCII | re.IGNORECASE
@@ -45,13 +45,9 @@ def output(record: Record, accent: Accent, settings: Settings, harvested: str | 
     values = Values({})
     metadata = record.metadata
     if refusal is None and not header.deleted:
-        if metadata is None or _NOT_AVAILABLE in " ".join(map(str, metadata.itertext())).lower()[:200]:
-            refusal = Refusal("no_metadata", "The record is live, but the repository gives no metadata for it.")
-        else:
+        if metadata is not None:
             values = xml_mapping(accent.mapping).read(metadata)
-            if values.missing:
-                lacking = ", ".join(values.missing)
-                refusal = Refusal("missing_field", f"The record lacks: {lacking}.", values.missing[0])
+        refusal = _lacks(metadata, values)
     if refusal is not None or header.deleted or metadata is None:
         return Output(
             header.identifier,
@@ -77,6 +73,17 @@ def output(record: Record, accent: Accent, settings: Settings, harvested: str | 
         notes=tuple(notes),
         place=header.identifier,
     )
+
+
+def _lacks(metadata: Element | None, values: Values) -> Refusal | None:
+    """Why a live record cannot be taken. Some repositories give no metadata, some one sentence instead (Dryad)."""
+    if metadata is None or (
+        values.text("title") is None and _NOT_AVAILABLE in " ".join(map(str, metadata.itertext())).lower()
+    ):
+        return Refusal("no_metadata", "The record is live, but the repository gives no metadata for it.")
+    if values.missing:
+        return Refusal("missing_field", f"The record lacks: {', '.join(values.missing)}.", values.missing[0])
+    return None
 
 
 def _identifiers(
@@ -157,7 +164,9 @@ def _contribution(credit: Credit, hash_key: bytes, notes: list[Note]) -> Contrib
                 message = f"{text} looks like an ORCID iD, but its check digit is wrong: kept as a local id."
                 notes.append(Note("invalid_orcid", message, "warning", "creator", text))
             ids.setdefault("id", text)
-    name = " ".join(_MAIL_WITHIN.sub(" ", credit.name[:_LONGEST]).split())
+    name = credit.name[:_LONGEST]
+    if "@" in name:  # an address is never shown
+        name = " ".join(_MAIL_WITHIN.sub(" ", name).split())
     if ids:
         key = f"orcid:{ids['orcid']}" if "orcid" in ids else f"id:{ids['id']}"
     elif mail:
