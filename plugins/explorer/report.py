@@ -35,6 +35,7 @@ TO_DO: Mapping[str, str] = {
     "unreadable_row": "Close the quotation mark, or take it away.",
     "invalid_identifier": "Correct the value, or empty the cell.",
     "implausible_identifier": "Look whether it is the right one.",
+    "moved_identifier": "Move the value into the column of its own kind.",
     "unknown_department": "Write the name as it stands in the groups file, or add it there.",
     "ids_do_not_match": "Write one value for each author, in the same order, with semicolons.",
     "invalid_orcid": "Correct the ORCID.",

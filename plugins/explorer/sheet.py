@@ -275,9 +275,10 @@ class Sheet:
                 continue
             name = self.columns.name(at)
             parsed = identifiers.parse(scheme, cell, uri_domains=self.uri_domains)
-            if parsed.refusal is not None or parsed.value is None:
-                reason = masked(parsed.refusal.reason) if parsed.refusal else "This is no identifier."
+            if parsed.refusal is not None:
+                reason = masked(parsed.refusal.reason)
                 notes.append(Note("invalid_identifier", reason, "warning", name, _shown(cell)))
+            if parsed.value is None:
                 continue
             notes.extend(_placed(note, name, cell) for note in parsed.notes)
             found[Identifier(parsed.scheme, parsed.value)] = None
