@@ -89,7 +89,11 @@ def _lacks(metadata: Element | None, values: Values) -> Refusal | None:
 def _identifiers(
     candidates: Iterable[Candidate], kind: str | None, settings: Settings, notes: list[Note]
 ) -> Iterator[Identifier]:
-    """Each identifier once, best fields first; prose counts only for schemes that no better field has."""
+    """Each identifier once, best fields first.
+
+    Prose is the last resort: for schemes that no better field has, and not read at all beside a DOI, save for the ISBN
+    of a whole book.
+    """
     found: dict[tuple[str, str], Identifier] = {}
     prose: list[Candidate] = []
     for each in candidates:
@@ -99,9 +103,10 @@ def _identifiers(
         for identifier in _stated(each, settings, notes):
             found.setdefault((identifier.scheme, identifier.value), identifier)
     better = {scheme for scheme, _ in found}
-    for each in prose:
+    whole_book = _is_whole_book(kind)
+    for each in prose if whole_book or "doi" not in better else ():
         for identifier in identifiers.find(each.text):
-            if identifier.scheme in better or (identifier.scheme == "isbn" and not _is_whole_book(kind)):
+            if identifier.scheme in better or (identifier.scheme == "isbn" and not whole_book):
                 continue
             found.setdefault((identifier.scheme, identifier.value), identifier)
     yield from found.values()
