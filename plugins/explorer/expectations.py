@@ -41,10 +41,8 @@ SHOWN = frozenset(
     }
 )  # fmt: skip
 
-# Scripts (all of them need jQuery), styles, pictures and the newsletter that a page takes from foreign hosts.
-FOREIGN = re.compile(
-    r"<script\b.*?</script>|<link\b[^>]*>|<footer\b.*?</footer>|<img\b[^>]*>|url\('https?:[^)]*\)", re.DOTALL
-)
+# What a page takes from foreign hosts, or what is of no use without it: scripts, styles, pictures, the newsletter.
+FOREIGN = re.compile(r"<(script|style|footer)\b.*?</\1>|<(link|img)\b[^>]*>", re.DOTALL)
 SUITE_PAGE = re.compile(r'href="(\.\./)+expectations/[^"]*"')
 
 
@@ -137,11 +135,13 @@ class Examiner:
 
 def _outcome(rule: Rule, result: Any) -> Outcome:  # noqa: ANN401 - one expectation's result
     numbers, problem = result.result, _problem(result.exception_info)
+    if problem is not None:
+        return Outcome(rule, None, 0, problem)
     if rule.query is not None:
-        return Outcome(rule, None, numbers.get("observed_value") or 0, problem)
+        return Outcome(rule, None, numbers["observed_value"])
     if "unexpected_count" in numbers:
-        return Outcome(rule, numbers["element_count"], numbers["unexpected_count"] or 0, problem)
-    return Outcome(rule, None, 0 if result.success else 1, problem)
+        return Outcome(rule, numbers["element_count"], numbers["unexpected_count"] or 0)
+    return Outcome(rule, None, 0 if result.success else 1)
 
 
 def _problem(information: Mapping[str, Any] | None) -> str | None:

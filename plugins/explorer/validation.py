@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from explorer.database import Connection
     from explorer.expectations import Examiner
 
-SUITES = Path(__file__).resolve().parents[2] / "include" / "expectations"
+ROOT = Path(__file__).resolve().parents[2]
+SUITES = ROOT / "include" / "expectations"
+PAGE = ROOT / "docs" / "validation.md"
+IN_ORDER = ("outputs", "identifiers", "contributions", "departments", "authors")
 ENTITIES = ("output", "author", "department")
 
 YEARS_AHEAD = 5  # how far in the future a year of publication may lie: books are announced early
@@ -190,9 +193,7 @@ def validate(
     )
 
 
-def _gather(
-    connection: Connection, schema: str, examiner: Examiner, outcomes: Sequence[Outcome]
-) -> Mapping[Rule, int]:
+def _gather(connection: Connection, schema: str, examiner: Examiner, outcomes: Sequence[Outcome]) -> Mapping[Rule, int]:
     """Writes the records that break a rule into a temporary table; returns the least of their numbers by rule."""
     database.run(connection, "validation/open")
     examples: dict[Rule, int] = {}
@@ -242,3 +243,35 @@ def _silence() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+PAGE_HEAD = """\
+# The rules of validation
+
+<!-- Made from include/expectations: `PYTHONPATH=plugins python -m explorer.validation`. A test fails when stale. -->
+
+Between extraction and privacy, Great Expectations looks at everything that an import has staged. The rules are suites in
+`include/expectations`, in its own form, looked at in this order. A **record** that breaks a rule is rejected; the first
+rule that it breaks is the reason that is given (`bin/explorer rejects`). A broken identifier or authorship rejects its
+output. A broken rule about a **table** fails the import, and nothing is published.
+
+A new rule is an expectation with a `meta` (`rule`, `level`, `field`, `sentence`) in a suite, and a record that breaks it
+in `tests/warehouse/test_validation.py`. Limits of length are those of the warehouse's indexes, so that whatever passes
+can be loaded.
+"""
+
+
+def page() -> str:
+    """The page of all rules, as ``docs/validation.md`` holds it."""
+    lines = [PAGE_HEAD]
+    for name in IN_ORDER:
+        lines += [f"## {name}", "", "| rule | looks at | what it says when broken |", "| --- | --- | --- |"]
+        for rule in rules(name):
+            looks_at = "the table" if rule.level == "table" else f"`{rule.field}`"
+            lines.append(f"| `{rule.name}` | {looks_at} | {rule.sentence} |")
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
