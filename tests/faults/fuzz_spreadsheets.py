@@ -1,6 +1,6 @@
 """Spoils spreadsheets at random and reads them: each must end in a report or in a clear refusal, and soon.
 
-python -m tests.faults.fuzz_spreadsheets --count 10000 --seed 1
+PYTHONPATH=plugins python -m tests.faults.fuzz_spreadsheets --count 10000 --seed 1
 """
 
 import argparse
