@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -49,6 +50,7 @@ class Progress:
     run: str = ""
     state: str = "waiting for its DAG"
     task: str = ""
+    doing: str = ""
     done: int = 0
     tasks: int = 0
 
@@ -56,7 +58,8 @@ class Progress:
         """Say it in a line."""
         if self.state in ENDED or not self.task:
             return self.state
-        return f"{self.task} ({self.done} of {self.tasks} tasks done)"
+        again = " failed and is tried again soon" if self.doing == "up_for_retry" else ""
+        return f"{self.task}{again} ({self.done} of {self.tasks} tasks done)"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -259,22 +262,45 @@ def follow(console: Console, run: standalone.Run, session: standalone.Session, s
     return list(progress.values())
 
 
-def _advance(session: standalone.Session, each: Progress) -> Progress:
+def _begin(session: standalone.Session, each: Progress) -> Progress:
+    """Start an import, or find the one that Airflow has started or is about to.
+
+    A DAG that is switched on for the first time, or after a long time, makes up for its last scheduled run at once; a
+    run that was cut off is taken up again. Another one beside it would find the institution taken.
+    """
     dag = f"dags/import_{each.slug}"
-    if not each.run:
-        if session.call("GET", dag) is None:
-            return each
+    known = session.call("GET", dag)
+    if known is None:
+        return each
+    active = session.call("GET", f"{dag}/dagRuns?state=queued&state=running&order_by=run_after&limit=1") or {}
+    is_due = known["next_dagrun_run_after"] and datetime.fromisoformat(known["next_dagrun_run_after"]) <= datetime.now(
+        UTC
+    )
+    if known["is_paused"]:
         session.call("PATCH", dag, {"is_paused": False})
-        started = session.call("POST", f"{dag}/dagRuns", {"logical_date": None, "note": "make demo"})
-        return replace(each, run=started["dag_run_id"], state="queued") if started else each
+    match active.get("dag_runs", []), is_due:
+        case [run, *_], _:
+            return replace(each, run=run["dag_run_id"], state=run["state"])
+        case _, True:
+            return replace(each, state="waiting for the scheduler")
+    started = session.call("POST", f"{dag}/dagRuns", {"logical_date": None, "note": "make demo"})
+    return replace(each, run=started["dag_run_id"], state="queued") if started else each
+
+
+def _advance(session: standalone.Session, each: Progress) -> Progress:
+    if not each.run:
+        return _begin(session, each)
+    dag = f"dags/import_{each.slug}"
     found = session.call("GET", f"{dag}/dagRuns/{each.run}") or {}
     listed = session.call("GET", f"{dag}/dagRuns/{each.run}/taskInstances?limit=100") or {}
     states = {task["task_id"]: task["state"] for task in listed.get("task_instances", ())}
-    doing = [task for state in DOING for task, current in states.items() if current == state]
+    doing = [(task, state) for state in DOING for task, current in states.items() if current == state]
+    task, how = doing[0] if doing else (each.task, each.doing)
     return replace(
         each,
         state=found.get("state", each.state),
-        task=doing[0] if doing else each.task,
+        task=task,
+        doing=how,
         done=sum(state in {"success", "skipped"} for state in states.values()),
         tasks=len(states),
     )
