@@ -17,9 +17,12 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from explorer import connections, database, validation
+from explorer import connections, database, flow, validation
 from explorer.database import Connection
+from explorer.imports import Request
+from explorer.records import Identifier, Output
 from tests.samples import sample
+from tests.scripted_source import ScriptedSource, make_site
 
 SUITES = validation.IN_ORDER
 VIEWS = {name: validation.suite(name)["meta"]["table"] for name in SUITES}
@@ -518,3 +521,34 @@ def test_a_suite_is_complete_in_itself(suite):
     assert len(names) == len(set(names))
     assert {rule.level for rule in validation.rules(suite)} <= {"record", "table"}
     assert all((rule.query is None) == (rule.column is not None) for rule in validation.rules(suite) if rule.level == "record")
+
+
+def test_a_record_that_a_source_gives_ends_among_the_rejected_with_the_reason(warehouse_dsn, tmp_path):
+    source = ScriptedSource()
+    for key, year in (("early", 12), ("sound", 1726)):
+        source.put(Output(key, title="On Eggs", year=year, identifiers=(Identifier("doi", f"10.5555/{key}"),)))
+    site = make_site(warehouse_dsn, tmp_path, source)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXPLORER_LOCAL", str(tmp_path))
+        import_id = flow.run(site, Request(run_key="once", stays=True))
+    with database.connect(warehouse_dsn) as connection:
+        rejected = connection.execute(
+            "select key, verdict, stage, rule, reason, field, value from ops.rejected_record where import_id = %s",
+            (import_id,),
+        ).fetchall()
+        published = connection.execute("select key from warehouse.research_output").fetchall()
+    sentence = rule_of("outputs", "year_is_not_too_early").sentence
+    assert rejected == [("early", "rejected", "validate", "year_is_not_too_early", sentence, "year", "12")]
+    assert published == [("sound",)]
+    assert list(tmp_path.rglob("outputs.html")) != []
+
+
+def test_departments_of_a_deep_but_sound_hierarchy_form_no_circle(postgres_dsn):
+    rule = rule_of("departments", "departments_form_no_circle")
+    with database.connect(postgres_dsn) as connection:
+        make_staging(connection, "import_903")
+        for number in range(100, 149):  # 50 levels
+            insert(connection, "department", department(number, parents=["d1", f"d{number + 1}", f"d{number}"]))
+        query = sql.SQL(rule.query).format(batch=sql.Identifier("department_to_validate"))
+        assert connection.execute(query).fetchall() == []
+        connection.rollback()
