@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from explorer.config import OaiPmhSource
-from explorer.http import Limits, PoliteSession
+from explorer.polite_http import Limits, PoliteSession
 from explorer.records import Department, Output
 from explorer.sources import Page, Part, Plan, SourceError
 from explorer.sources.oai_platforms import Settings, accent

@@ -12,7 +12,7 @@ import pytest
 
 from explorer import config
 from explorer.config import Departments, OaiPmhSource, Sets
-from explorer.http import Limits, PoliteSession
+from explorer.polite_http import Limits, PoliteSession
 from explorer.records import Department, Output
 from explorer.sources import Page, Part, Plan, SourceError
 from explorer.sources.oai_platforms import Settings, accent

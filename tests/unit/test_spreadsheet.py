@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from explorer import config, report
-from explorer.http import PoliteSession
+from explorer.polite_http import PoliteSession
 from explorer.records import Department, Output, Record
 from explorer.sheet import author_key, canonical_orcid
 from explorer.sources import Page, Plan, SourceError

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from explorer.config import Institution, OaiPmhSource
-from explorer.http import Limits, PoliteSession, ahead
+from explorer.polite_http import Limits, PoliteSession, ahead
 from explorer.records import Department, Output
 from explorer.sources import Abilities, Cursor, Finding, Page, Part, Plan, SourceError
 from explorer.sources.oai_platforms import Accent, Settings, accent

@@ -7,7 +7,7 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from explorer.http import Answer, PoliteSession, ServerError, shown
+from explorer.polite_http import Answer, PoliteSession, ServerError, shown
 from explorer.sources import SourceError
 from explorer.sources.oai_xml import Document, Identity, ListedSet, NotOaiError, parse
 

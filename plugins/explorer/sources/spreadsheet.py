@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from explorer import config
 from explorer.hierarchy import DepartmentNames, Hierarchy, read_groups
-from explorer.http import Limits, PoliteSession, shown
+from explorer.polite_http import Limits, PoliteSession, shown
 from explorer.report import TO_DO, Report, report_on
 from explorer.sheet import Sheet, columns_of, known_names
 from explorer.sources import Abilities, Cursor, Finding, Page, Part, Plan, SourceError
@@ -76,9 +76,10 @@ class SpreadsheetSource:
     abilities: Abilities = ABILITIES
 
     def parts(self, plan: Plan) -> Sequence[Part]:
-        """The groups, where there is such a file, and the publications."""
+        """The groups, where there is such a file, and the publications; groups alone are an institution without outputs."""
         del plan
-        return ([DEPARTMENTS] if self.groups else []) + [PUBLICATIONS]
+        groups = [DEPARTMENTS] if self.groups else []
+        return groups if groups and self.publications is None else [*groups, PUBLICATIONS]
 
     def read(self, part: Part, plan: Plan, cursor: Cursor | None) -> Iterator[Page]:
         """Pages of departments or of rows. A file that is no longer the one behind ``cursor`` begins again."""

@@ -22,7 +22,7 @@ from explorer.records import Department
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from explorer.http import Answer
+    from explorer.polite_http import Answer
     from explorer.sources.oai_xml import Element, ListedSet, Record
 
 CREATORS = etree.XPath("dc:creator", namespaces={"dc": "http://purl.org/dc/elements/1.1/"})

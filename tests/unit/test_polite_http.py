@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from explorer.http import VERSION, Limits, PoliteSession, ServerError, ahead, is_public, shown
+from explorer.polite_http import VERSION, Limits, PoliteSession, ServerError, ahead, is_public, shown
 from explorer.sources import SourceError
 from tests.scripted_server import Asked, Reply, in_turn, serving
 
@@ -204,8 +204,8 @@ def test_a_redirect_to_a_private_address_is_refused(monkeypatch: pytest.MonkeyPa
             looked_up.append(host)
             return real(host, *rest, **more)
 
-        monkeypatch.setattr("explorer.http.socket.getaddrinfo", getaddrinfo)
-        monkeypatch.setattr("explorer.http.is_public", lambda _: len(looked_up) < 3)
+        monkeypatch.setattr("explorer.polite_http.socket.getaddrinfo", getaddrinfo)
+        monkeypatch.setattr("explorer.polite_http.is_public", lambda _: len(looked_up) < 3)
         with (
             serving(in_turn(reply)) as server,
             session(allow_private_hosts=False) as ours,
@@ -226,7 +226,7 @@ def test_connects_to_the_address_that_was_looked_at(monkeypatch: pytest.MonkeyPa
         return real("127.0.0.1" if host == "repo.lilliput.example" else host, *rest, **more)
 
     monkeypatch.setattr("socket.getaddrinfo", getaddrinfo)
-    monkeypatch.setattr("explorer.http.is_public", lambda _: True)
+    monkeypatch.setattr("explorer.polite_http.is_public", lambda _: True)
     with serving(in_turn(Reply(b"yes"))) as server, session(allow_private_hosts=False) as ours:
         assert ours.get(server.url.replace("127.0.0.1", "repo.lilliput.example")).body == b"yes"
     assert asked.count("repo.lilliput.example") == 1
