@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -32,7 +33,8 @@ log = logging.getLogger(__name__)
 
 SOURCES = {"spreadsheet": "explorer.sources.spreadsheet", "oai_pmh": "explorer.sources.oai_pmh"}
 RULES = ("include/sql", "include/mappings", "include/expectations", "plugins/explorer/sources")
-RULE_FILES = tuple(f"plugins/explorer/{name}.py" for name in ("identifiers", "tables", "sheet", "hierarchy", "mapping"))
+RULE_FILES = tuple(f"plugins/explorer/{name}.py" for name in ("identifiers", "tables", "sheet", "hierarchy", "mapping", "validation"))
+REPORTS_KEPT = 20
 APPROVAL_WITHIN = timedelta(days=3)
 PROGRESS_SECONDS = 10.0
 
@@ -227,6 +229,7 @@ def validate(place: Site, import_id: int, *, stays: bool = False) -> None:
             staged=staging.staged(connection),
             report=report_folder(import_),
         )
+        _forget_old_reports(import_)
         log.info("\n%s", result.as_table())
         log.info("the report of Great Expectations: %s", report_folder(import_) / "index.html")
         if result.table_failures:
@@ -247,6 +250,13 @@ def suites(*, lists_authors: bool) -> tuple[str, ...]:
 def report_folder(import_: Import) -> Path:
     """Where the HTML report of an import's validation lies."""
     return local.folder() / "validation" / import_.institution / str(import_.id)
+
+
+def _forget_old_reports(import_: Import) -> None:
+    """Keeps the reports of the last imports of an institution."""
+    reports = sorted(report_folder(import_).parent.glob("*"), key=lambda folder: folder.stat().st_mtime, reverse=True)
+    for folder in reports[REPORTS_KEPT:]:
+        shutil.rmtree(folder)
 
 
 def _not_too_many(connection: Connection, institution: Institution) -> None:

@@ -20,12 +20,13 @@ from psycopg.types.json import Jsonb
 from explorer import database, imports
 from explorer.database import Connection
 from explorer.imports import HaltedError, Import
-from explorer.records import Author, Department, Output, Record
+from explorer.records import Author, Department, Output, Record, Refusal
 from explorer.sources import Cursor, Page, Part, Plan, Source
 
 log = logging.getLogger(__name__)
 
 RECORD_TABLES = ("output", "output_identifier", "contribution", "author", "department", "refusal", "note")
+LONGEST_KEY = 500
 MOST_PARTS, MOST_ATTEMPTS, MOST_ON_A_PAGE = 1 << 13, 1 << 8, 1 << 16
 
 
@@ -148,8 +149,8 @@ def write(connection: Connection, records: Sequence[Record], *, base: int, clock
                     note.message,
                 )
             )
-        if record.refusal is not None:
-            refusal = record.refusal
+        refusal = _too_long(record) or record.refusal
+        if refusal is not None:
             rows["refusal"].append((entity, record_number, refusal.rule, refusal.reason, refusal.field, refusal.value))
     for table, lines in rows.items():
         if lines:
@@ -162,7 +163,7 @@ def _rows_of(record: Record, number: int, clock: str | None, rows: dict[str, lis
         case Output():
             rows["output"].append(
                 (
-                    number, record.key, record.place, record.title, record.type, record.year, record.venue,
+                    number, _key(record), record.place, record.title, record.type, record.year, record.venue,
                     list(record.departments), record.datestamp, clock, record.deleted, record.level, record.excluded, content,
                 )
             )  # fmt: skip
@@ -175,16 +176,28 @@ def _rows_of(record: Record, number: int, clock: str | None, rows: dict[str, lis
         case Author():
             rows["author"].append(
                 (
-                    number, record.key, record.place, record.name, _json(record.ids), list(record.departments), record.level,
+                    number, _key(record), record.place, record.name, _json(record.ids), list(record.departments), record.level,
                     record.current, record.academic, record.student, record.datestamp, clock, record.deleted, content,
                 )
             )  # fmt: skip
             return "author"
         case Department():
             rows["department"].append(
-                (number, record.key, record.place, record.name, list(record.parents), record.level, clock, content)
+                (number, _key(record), record.place, record.name, list(record.parents), record.level, clock, content)
             )
             return "department"
+
+
+def _too_long(record: Record) -> Refusal | None:
+    """A key that no index could hold. Keys end up in the warehouse's indexes, and in those of staging before that."""
+    if record.key is None or len(record.key) <= LONGEST_KEY:
+        return None
+    reason = f"its key has {len(record.key)} characters, more than {LONGEST_KEY}: it cannot be told from others"
+    return Refusal("key_too_long", reason, "key")
+
+
+def _key(record: Record) -> str | None:
+    return record.key and record.key[:LONGEST_KEY]
 
 
 def _json(ids: Mapping[str, str]) -> str:
@@ -240,6 +253,8 @@ def start_validation(connection: Connection, import_: Import) -> None:
 
 def finish_validation(connection: Connection, *, joins_records: bool) -> dict[str, int]:
     """Leaves out what has no identifier, then says which output each sound record belongs to."""
+    if not joins_records:
+        database.run(connection, "staging/keyless")
     counts = {"excluded": database.run(connection, "staging/excluded").rowcount}
     connection.execute("analyze verdict")
     database.run(connection, "staging/join_rows" if joins_records else "staging/own_keys")
