@@ -34,7 +34,7 @@ from explorer import config, local, standalone
 from explorer.local import LocalError
 
 IMPORT_SECONDS = 1800.0
-LINE = 120
+LINE = 140
 INTERRUPTED = 130
 ENDED = frozenset({"success", "failed"})
 # The states of a task, most telling first: the first that one of an import's tasks has is what the import is doing.

@@ -55,6 +55,7 @@ WATCH_EVERY_SECONDS = 5.0
 START_SECONDS = 60.0
 STOP_SECONDS = 30
 NEEDED_BYTES = 300 * 1024**2
+LEAST_BYTES = 20 * 1024**2  # Postgres writes segments of 16 MB
 
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",
@@ -500,6 +501,8 @@ def _reason_in_log(place: Path) -> str:
         text = Path(_log(place)).read_text(errors="replace")
     except FileNotFoundError:
         return "it wrote no log."
+    if shutil.disk_usage(place).free < LEAST_BYTES:
+        return f"the disk of {place} is full."
     return _last_line("\n".join(text.splitlines()[-20:]))
 
 

@@ -157,6 +157,9 @@ def running(place: Path) -> Iterator[Run]:
             yield run
         finally:
             _end(run)
+            listener.join(END_SECONDS)
+            if keeper.stdout is not None:
+                keeper.stdout.close()
             (place / "run.json").unlink(missing_ok=True)
 
 
@@ -205,7 +208,7 @@ def _listen(run: Run) -> None:
 def _end(run: Run) -> None:
     if run.keeper.stdin is not None:
         with contextlib.suppress(BrokenPipeError):
-            run.keeper.stdin.close()
+            run.keeper.stdin.close()  # the order to end
     with contextlib.suppress(subprocess.TimeoutExpired):
         run.keeper.wait(END_SECONDS)
     _end_remains(run.place)
