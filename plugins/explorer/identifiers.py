@@ -78,6 +78,9 @@ def parse(scheme: str, cell: str, *, uri_domains: Sequence[str] = ()) -> Parsed:
     text = _unescaped(cell).strip(_INVISIBLE)
     if not text:
         return _parsed(scheme, None, cell, (), None)
+    if len(text) > _LONGEST_CELL:
+        why = f"The cell holds {len(text):,} characters; no identifier is as long. Leave the {LABELS[scheme]} alone in it."
+        return _refused(scheme, cell, why)
     if _CONTROL.search(text):
         return _refused(scheme, cell, _CONTROL_CHARACTER)
     if text[0] == "=":
@@ -155,7 +158,7 @@ _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 class _Text:
     """A text to search, and what a reader of a candidate needs to know of its surroundings."""
 
-    __slots__ = ("_ends", "_starts", "cell", "domains", "strict", "text")
+    __slots__ = ("_ends", "_outside", "_starts", "cell", "domains", "strict", "text")
 
     def __init__(self, text: str, domains: Sequence[str], *, strict: bool = False, cell: bool = False) -> None:
         self.text = text
@@ -164,6 +167,7 @@ class _Text:
         self.strict = strict
         self._starts: list[int] | None = None
         self._ends: list[int] = []
+        self._outside: _Text | None = None
 
     def lead(self, at: int) -> str | None:
         """The part of a web address in front of a place inside it; None outside of addresses."""
@@ -175,6 +179,13 @@ class _Text:
         if nearest < 0 or at >= self._ends[nearest]:
             return None
         return self.text[max(self._starts[nearest], at - _LONGEST_LEAD) : at]
+
+    def outside_dois(self) -> _Text:
+        """The same text with blanks for its DOIs."""
+        if self._outside is None:
+            dois = [each for match in _DOI.finditer(self.text) if (each := _read_doi(match, self))]
+            self._outside = self.without((each.start, each.end) for each in dois) if dois else self
+        return self._outside
 
     def without(self, spans: Iterable[tuple[int, int]]) -> _Text:
         """The same text with blanks where something was found already; places stay what they are."""
@@ -248,11 +259,9 @@ class _Scheme:
 def _found(scheme: _Scheme, context: _Text) -> Iterator[_Found]:
     """The identifiers of one scheme in a text, in order."""
     if scheme.outside_dois and "10." in context.text:
-        dois = [each for m in _DOI.finditer(context.text) if (each := _read_doi(m, context))]
         if scheme.name == "isbn":
             yield from _isbn_as(context.text)
-        if dois:
-            context = context.without((each.start, each.end) for each in dois)
+        context = context.outside_dois()
     for match in scheme.pattern.finditer(context.text):
         found = scheme.read(match, context)
         if found is not None and not _CONTROL.search(found.value):
@@ -409,7 +418,8 @@ def _read_arxiv(match: regex.Match[str], context: _Text) -> _Found | None:
 # --- ADS Bibcode: year, publication, volume, page, author
 
 _ADS = regex.compile(
-    r"""(?<![\w&]) (?P<sure> (?i: (?:[a-z0-9]{2,9}\.)?adsabs\.harvard\.edu/(?:\#?abs|full|pdf|abstract)/ | bibcode(?:\s{0,3}[:=]\s{0,3}|\s) ) )?+
+    r"""(?<![\w&]) (?P<sure> (?i:
+            (?:[a-z0-9]{2,9}\.)?adsabs\.harvard\.edu/(?:\#?abs|full|pdf|abstract)/ | bibcode(?:\s{0,3}[:=]\s{0,3}|\s) ) )?+
         (?P<id> [0-9]{4}[A-Za-z](?:[0-9A-Za-z.&]|%26){13}[0-9A-Za-z] ) (?![\w&]|%26) (?!\.[0-9A-Za-z])""",
     regex.VERBOSE,
 )
@@ -515,7 +525,7 @@ _ISSN_URN = "urn:issn:"
 def _read_urn(match: regex.Match[str], context: _Text) -> _Found | None:
     namespace, rest = match.group("namespace", "rest")
     start, end = match.span()
-    if context.cell and context.text[:start].lower().endswith("urn:"):
+    if context.cell and context.text[max(0, start - 4) : start].lower() == "urn:":
         return None  # in free text the namespace "urn" is a prefix that stands there twice
     if start and (end == len(context.text) or context.text[end].isspace()):
         rest = rest.rstrip(".,;:!'") or rest  # the end of a sentence
@@ -874,6 +884,7 @@ _CONTROL_CHARACTER = (
 )
 _DOI_ALONE = "Only the DOI was taken, without what stands around it."
 _LONGEST_SHOWN = 80
+_LONGEST_CELL = 10_000  # characters; the longest DOI that can be registered has 2,048
 
 
 def _read_cell(scheme: _Scheme, context: _Text, cell: str) -> Parsed:
