@@ -381,15 +381,18 @@ def notify(place: Site, import_id: int) -> None:
         notices.notify(connection, import_id, place.institution)
 
 
-def close_staging(place: Site, import_id: int) -> str:
+def close_staging(place: Site, import_id: int, *, may_wait: bool = False) -> str:
     """Drops the staging of an import that has ended; one that stopped half way is marked failed and keeps it a while.
 
-    Returns the import's status; never changes the outcome of a run.
+    Returns the import's status; never changes the outcome of a run. An import that still waits for approval when all
+    other tasks are over (its question was lost) ends as declined, unless it ``may_wait``.
     """
     with database.connect(place.dsn, application=f"explorer close_staging {import_id}") as connection:
         import_ = imports.get(connection, import_id)
         if import_.status == "running":
             imports.end(connection, import_id, "failed", code="stopped", message="a task failed; its log says why")
+        if import_.status == "awaiting_approval" and not may_wait:
+            imports.end(connection, import_id, "declined")
         status = imports.get(connection, import_id).status
         if status in {"succeeded", "dry_run", "declined"} or import_.published:
             imports.drop_staging(connection, import_id)
@@ -484,7 +487,7 @@ def go_on(
         notify(place, import_id)
     finally:
         hear("close_staging", None)
-        close_staging(place, import_id)
+        close_staging(place, import_id, may_wait=True)
 
 
 def approval_text(place: Site, import_id: int) -> str | None:

@@ -164,7 +164,7 @@ class Approval(HITLOperator):
             subject="Publish an import that removes much?",
             options=["Approve", "Reject"],
             response_timeout=timedelta(days=3),
-            retries=0,
+            retries=2,  # a question that gets lost is asked again
             **arguments,
         )
         self.yaml = yaml
