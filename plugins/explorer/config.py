@@ -276,6 +276,10 @@ class OaiPmhSource(BaseSource):
         default="with_id", description="Which creators are the institution's authors: those with an id, or all."
     )
     editors: bool = Field(default=False, description="Haplo: editors count as authors.")
+    affiliations: tuple[Text, ...] = Field(
+        default=(),
+        description="Haplo: the institution's names or ids as affiliations give them. Left out: any affiliation counts.",
+    )
     identifiers_in_relation: bool = Field(
         default=False, description="DSpace, generic: identifiers in dc:relation are the output's own."
     )
@@ -315,7 +319,8 @@ class OaiPmhSource(BaseSource):
         return url
 
     @field_validator(
-        "editors", "identifiers_in_relation", "division_view", "hierarchy_url", "remappings", "translations",
+        "editors", "affiliations", "identifiers_in_relation", "division_view", "hierarchy_url", "remappings",
+        "translations",
         "renaming", "translations_and_renaming", "new_name_column",
     )  # fmt: skip
     @classmethod
@@ -335,6 +340,7 @@ class OaiPmhSource(BaseSource):
 
 KEYS_OF_PLATFORMS: dict[str, tuple[Platform, ...]] = {
     "editors": ("haplo",),
+    "affiliations": ("haplo",),
     "identifiers_in_relation": ("dspace6", "dspace7", "generic"),
     "division_view": ("eprints",),
     "hierarchy_url": ("dspace6", "dspace7"),
