@@ -135,14 +135,16 @@ def _demo(console: Console, *, ends: bool, everything: bool) -> int:
         standalone.wait_until_healthy(run, session)
         console.print(f"Airflow is ready at {airflow.address} after {time.monotonic() - began:.0f} s.")
         slugs = [config.slug_of(file) for folder in folders for file in config.files(folder)]
-        before = _last_import(server)
+        since = _now(server)
         progress = follow(console, run, session, slugs)
-        rows = _imports(server, before)
+        rows = _imports(server, since)
         console.print(table_of(progress, rows))
         _show_where(console, airflow, place / "mail")
         failed = [each.slug for each in progress if each.state != "success"]
         for slug in failed:
-            console.print(f"The import of {slug} did not succeed: {airflow.address}/dags/import_{slug}")
+            reason = (rows.get(slug, {}).get("error") or {}).get("message") or "its DAG says more"
+            where = f"{airflow.address}/dags/import_{slug}"
+            console.print(f"The import of {slug} did not succeed: {reason}. {where}", markup=False, soft_wrap=True)
         if not ends:
             _keep(console, run, (*standalone.COMPONENTS, *SERVICES))
     return 1 if failed else 0
@@ -317,25 +319,24 @@ def _lines(progress: Iterator[Progress] | Any, seconds: float) -> Table:  # noqa
 # The end
 
 
-def _last_import(server: local.Server) -> int:
+def _now(server: local.Server) -> datetime:
+    """Return the time by the warehouse's clock, which dates the imports."""
     with psycopg.connect(server.dsn()) as connection:
-        if connection.execute("SELECT to_regclass('ops.import')").fetchone() == (None,):
-            return 0
-        row = connection.execute("SELECT coalesce(max(id), 0) FROM ops.import").fetchone()
-    return int(row[0]) if row else 0
+        row = connection.execute("SELECT now()").fetchone()
+    return row[0] if row else datetime.now(UTC)
 
 
-def _imports(server: local.Server, after: int) -> dict[str, dict[str, Any]]:
-    """Return the last import of each institution since an import, as the warehouse has it."""
+def _imports(server: local.Server, since: datetime) -> dict[str, dict[str, Any]]:
+    """Return the last import of each institution that has run since then, as the warehouse has it."""
     query = """
         SELECT DISTINCT ON (i.institution) i.institution, n.name, n.source, i.mode, i.status, i.tally,
                coalesce(i.finished_at, now()) - i.started_at AS took, i.error
         FROM ops.import i JOIN ops.institution n ON n.slug = i.institution
-        WHERE i.id > %s ORDER BY i.institution, i.id DESC"""
+        WHERE coalesce(i.finished_at, now()) >= %s ORDER BY i.institution, i.id DESC"""
     with psycopg.connect(server.dsn(), row_factory=dict_row) as connection:
         if connection.execute("SELECT to_regclass('ops.import') AS found").fetchone() == {"found": None}:
             return {}
-        return {row["institution"]: row for row in connection.execute(query, [after])}
+        return {row["institution"]: row for row in connection.execute(query, [since])}
 
 
 def table_of(progress: Sequence[Progress], imports: Mapping[str, Mapping[str, Any]]) -> Table:
