@@ -218,7 +218,7 @@ def test_an_import_that_was_cut_off_goes_on_where_it_stopped(site: ScriptedSite,
 
     source.before_page = cut
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(flow, "close_staging", lambda *_: None)  # the process is gone
+        patch.setattr(flow, "close_staging", lambda *_, **__: None)  # the process is gone
         do_import(site)
     with database.connect(site.dsn) as connection:
         connection.execute("update ops.lease set holder = jsonb_set(holder, '{pid}', '999999999')")
