@@ -392,11 +392,9 @@ def test_records_of_an_excluded_set_are_excluded() -> None:
     assert [each.excluded for each in read.records if isinstance(each, Output)] == [None, "set", "set"]
 
 
-def test_departments_from_elsewhere_are_not_asked_for() -> None:
+def test_departments_are_not_asked_for_where_there_are_to_be_none() -> None:
     oai = made("http://repo.lilliput.example/oai", departments=Departments(mode="none"))
     assert [part.name for part in oai.parts(FULL)] == ["outputs"]
-    with pytest.raises(SourceError, match="file"):
-        made("http://repo.lilliput.example/oai", departments=Departments(mode="file", file="d.csv")).parts(FULL)
 
 
 # --- departments

@@ -10,19 +10,22 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from explorer.config import Institution, OaiPmhSource
 from explorer.polite_http import Limits, PoliteSession, ahead
-from explorer.records import Department, Output
+from explorer.records import Department, Note, Output
 from explorer.sources import Abilities, Cursor, Finding, Page, Part, Plan, SourceError
-from explorer.sources.oai_platforms import Accent, Settings, accent
+from explorer.sources.oai_departments import DepartmentFile
+from explorer.sources.oai_platforms import Accent, DepartmentsClosedError, Settings, accent
 from explorer.sources.oai_protocol import TRIES, OaiError, OaiRepository
 from explorer.sources.oai_records import output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import timedelta
+    from pathlib import Path
 
     from explorer.records import Record as Canonical
     from explorer.sources.oai_xml import Document, ListedSet, Record
@@ -72,32 +75,35 @@ class _Step:
     incomplete: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OaiPmh:
-    """One institution's repository."""
+    """One institution's repository. ``file``: where ``departments.file`` lies, a path or an address."""
 
     repository: OaiRepository
     accent: Accent
     settings: Settings
     abilities: Abilities = field(default=Abilities(says_changes=True))
+    file: Path | str | None = None
 
     @property
     def overlap(self) -> timedelta:
         """What is taken off the watermark of an incremental import."""
         return self.accent.overlap
 
+    @property
+    def _lists_departments(self) -> bool:
+        """Whether there is a list of departments to read, here or in a file."""
+        mode = self.settings.departments.mode
+        return mode == "file" or (mode == "source" and self.accent.departments is not None)
+
     # --- what there is to read
 
     def parts(self, plan: Plan) -> Sequence[Part]:
         """The departments, if they come from here, and a list of outputs for each set that is harvested by itself."""
         del plan  # windows by date would be made here
-        mode = self.settings.departments.mode
-        if mode == "file":
-            message = "departments from a file are not possible with this platform; set departments to source or none"
-            raise SourceError("departments_file", message)
         sets = self.accent.harvests(self.repository, self.settings)
         listed = [Part(f"outputs:{name}") for name in sets] or [Part("outputs")]
-        return [*([Part("departments", "departments")] if mode == "source" else []), *listed]
+        return [*([Part("departments", "departments")] if self._lists_departments else []), *listed]
 
     def read(self, part: Part, plan: Plan, cursor: Cursor | None) -> Iterator[Page]:
         """Pages of one part. Raises ``SourceError``."""
@@ -114,7 +120,8 @@ class OaiPmh:
         document = step.document
         found: list[Canonical] = []
         for record in document.records:
-            found += self.accent.described(record, self.settings)
+            if self.settings.departments.mode == "source":
+                found += self.accent.described(record, self.settings)
             found.append(self._output(record, harvested))
         return Page(
             records=found,
@@ -127,7 +134,51 @@ class OaiPmh:
         )
 
     def _output(self, record: Record, harvested: str | None) -> Output:
-        return output(record, self.accent, self.settings, harvested)
+        made = output(record, self.accent, self.settings, harvested)
+        mode = self.settings.departments.mode
+        if mode == "none" or made.deleted or made.refusal is not None:
+            return made
+        if mode == "file":
+            return self._filed(made, record)
+        if self.accent.placed is not None and self._tree is not None:
+            keys, notes = self.accent.placed(record, self._tree, self.settings)
+            return replace(made, departments=keys, notes=(*made.notes, *notes))
+        return made
+
+    @cached_property
+    def _tree(self) -> Mapping[str, Department] | None:
+        """The departments that the repository shows, by key; None while it shows none."""
+        if self.accent.departments is None:
+            return None
+        try:
+            found = self.accent.departments(self.repository, self.settings)
+            return {each.key: each for each in found} or None
+        except (DepartmentsClosedError, OaiError):
+            return None  # told where the departments are read
+
+    @cached_property
+    def _file(self) -> DepartmentFile:
+        return DepartmentFile.read(self.repository, self.file or self.settings.departments.file or "")
+
+    def _filed(self, made: Output, record: Record) -> Output:
+        """The record's departments as those of the file; one that the file does not have is left as it is, and told."""
+        described = {each.key: each.name for each in self.accent.described(record, self.settings)}
+        notes: list[Note] = []
+
+        def name_of(key: str) -> str | None:
+            listed = None if key in described else (self._tree or {}).get(key)
+            return described.get(key) or (listed.name if listed else None)
+
+        def placed(keys: Sequence[str]) -> tuple[str, ...]:
+            found = {key: self._file.find(key, self.accent.spellings(key), name_of) for key in keys}
+            for key in (key for key, place in found.items() if place is None):
+                message = f"The file of departments has none with the id or the name of {name_of(key) or key}."
+                notes.append(Note("unknown_department", message, "warning", "departments", key))
+            return tuple(dict.fromkeys(place or key for key, place in found.items()))
+
+        people = tuple(replace(each, departments=placed(each.departments)) for each in made.contributions)
+        departments = placed(made.departments)
+        return replace(made, departments=departments, contributions=people, notes=(*made.notes, *notes))
 
     def _set_of(self, part: Part) -> str | None:
         name = part.name.partition(":")[2]
@@ -137,11 +188,15 @@ class OaiPmh:
 
     def _departments(self) -> Page:
         """All departments in one page. Where there are none to be had, none is ever taken away."""
+        if self.settings.departments.mode == "file":
+            return Page(self._file.departments, None, expected=len(self._file.departments))
         try:
-            found = list(self.accent.departments(self.repository, self.settings))
+            found = list(self.accent.departments(self.repository, self.settings)) if self.accent.departments else []
         except OaiError as error:
             if error.codes.isdisjoint({"noSetHierarchy", "badVerb"}):
                 raise
+            return Page((), None, incomplete=f"{error} Departments stay as they are. {_DO_WITHOUT}")
+        except DepartmentsClosedError as error:
             return Page((), None, incomplete=f"{error} Departments stay as they are. {_DO_WITHOUT}")
         if not found:
             hint = self.accent.no_departments_hint
@@ -250,7 +305,7 @@ class OaiPmh:
         )
         yield self._tried("format", self._check_format)
         yield self._tried("sets", self._check_sets)
-        if self.settings.departments.mode == "source":
+        if self._lists_departments:
             yield self._tried("departments", self._check_departments)
         yield self._tried("records", self._check_sample)
 
@@ -362,4 +417,5 @@ def source(institution: Institution, connection: object, *, hash_key: bytes) -> 
         OaiRepository(settings.url, session),
         found,
         Settings(settings, institution.departments, institution.uri_domains, hash_key),
+        file=institution.locate(institution.departments.file) if institution.departments.file else None,
     )

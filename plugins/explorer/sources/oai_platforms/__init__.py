@@ -17,14 +17,16 @@ from lxml import etree
 
 from explorer.config import Departments, OaiPmhSource, Sets
 from explorer.mapping import Values, plain
-from explorer.records import Department
+from explorer.records import Department, Note
+from explorer.sources import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from explorer.polite_http import Answer
     from explorer.sources.oai_xml import Element, ListedSet, Record
 
+Placed = tuple[tuple[str, ...], tuple[Note, ...]]  # keys of departments, and what is to be said of them
 CREATORS = etree.XPath("dc:creator", namespaces={"dc": "http://purl.org/dc/elements/1.1/"})
 
 
@@ -36,6 +38,10 @@ class Settings:
     departments: Departments = field(default_factory=Departments)
     uri_domains: tuple[str, ...] = ()
     hash_key: bytes = b""
+
+
+class DepartmentsClosedError(SourceError):
+    """The place where a platform keeps its departments cannot be read now: those that are known stay as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,11 @@ def memberships_in_sets(record: Record, _harvested: str | None, settings: Settin
     return tuple(spec for spec in taken if spec not in above)
 
 
+def nowhere_placed(_record: Record, _harvested: str | None, _settings: Settings) -> tuple[str, ...]:
+    """Sets that are no departments: item types, and the like."""
+    return ()
+
+
 def no_departments(_record: Record, _settings: Settings) -> Iterable[Department]:
     """Most records name no department that is not listed elsewhere."""
     return ()
@@ -133,7 +144,8 @@ class Accent:
     ``mapping``: file in include/mappings. ``overlap``: what is taken off the watermark, as changes become visible late.
     ``spellings``: all names by which a YAML may call the set of a setSpec, or a set above it, the best one to read
     first. ``set_spec``: such a name as the repository wants it. ``memberships`` gets the set that was asked for, where
-    one was.
+    one was. ``placed`` is asked instead where the tree is needed to say which memberships count: it gets the departments.
+    ``departments``: None where no list of them is to be had.
     ``described``: departments that a record itself describes (name, path), for platforms that list them nowhere.
     """
 
@@ -141,8 +153,9 @@ class Accent:
     overlap: timedelta = timedelta(minutes=15)
     candidates: Callable[[Values, Settings], Iterable[Candidate]] = identifiers_in_identifier
     credits: Callable[[Element, Settings], Iterable[Credit]] = dublin_core_credits
-    departments: Callable[[Repository, Settings], Iterable[Department]] = departments_from_sets
+    departments: Callable[[Repository, Settings], Iterable[Department]] | None = departments_from_sets
     memberships: Callable[[Record, str | None, Settings], tuple[str, ...]] = memberships_in_sets
+    placed: Callable[[Record, Mapping[str, Department], Settings], Placed] | None = None
     described: Callable[[Record, Settings], Iterable[Department]] = no_departments
     harvests: Callable[[Repository, Settings], Sequence[str]] = sets_as_told
     spellings: Callable[[str], tuple[str, ...]] = levels

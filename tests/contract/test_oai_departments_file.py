@@ -1,0 +1,104 @@
+"""Departments of the institution's own file, in the place of those that the repository names."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from explorer.config import Departments, OaiPmhSource
+from explorer.polite_http import Limits, PoliteSession
+from explorer.records import Output
+from explorer.sources import Part, Plan, SourceError
+from explorer.sources.oai_platforms import Settings, accent
+from explorer.sources.oai_pmh import OaiPmh
+from explorer.sources.oai_protocol import OaiRepository
+from tests.oai_documents import listed_sets, record, records
+from tests.scripted_server import Asked, Reply, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FULL = Plan("full")
+DEPARTMENTS = Part("departments", "departments")
+CSV = "name,id,parent_id\nFaculty of Science,science,\nSchool of Biology,b1,science\nSchool of Law,law,\n"
+JSON = (
+    '{"hits": [{"name": "Faculty of Science", "id": "science", "parent_id": null},'
+    ' {"name": "School of Biology", "id": "b1", "parent_id": "science"}, {"name": "School of Law", "id": "law"}]}'
+)
+SETS = listed_sets(publication__science="Sciences", publication__bio="school of  biology", publication__etd="Theses")
+PAGE = records(
+    record(1, sets=["publication:science"]),
+    record(2, sets=["publication:bio", "publication:science"]),
+    record(3, sets=["publication:etd"]),
+)
+
+
+@contextmanager
+def source(file: Path | str, platform: str = "bepress") -> Iterator[tuple[OaiPmh, Any]]:
+    def answer(asked: Asked) -> Reply:
+        bodies = {"ListSets": SETS, "ListRecords": PAGE, None: JSON if "json" in asked.path else CSV}
+        if asked.path == "/gone.csv":
+            return Reply(b"gone", status=404)
+        return Reply(bodies[asked.query.get("verb")].encode())
+
+    with serving(answer) as server:
+        url = f"{server.url}/oai"
+        settings = OaiPmhSource.model_validate({"kind": "oai_pmh", "platform": platform, "url": url})
+        session = PoliteSession(Limits(requests_per_second=1000, retries=0), allow_http=True, allow_private_hosts=True)
+        place = f"{server.url}/{file}" if isinstance(file, str) else file
+        departments = Departments(mode="file", file=str(place))
+        yield OaiPmh(OaiRepository(url, session), accent(platform), Settings(settings, departments), file=place), server
+
+
+def placed(oai: OaiPmh) -> dict[str, Output]:
+    (page,) = oai.read(Part("outputs"), FULL, None)
+    return {str(each.key)[-1]: each for each in page.records if isinstance(each, Output)}
+
+
+def test_departments_of_a_file_beside_the_yaml(tmp_path: Path) -> None:
+    file = tmp_path / "departments.csv"
+    file.write_text(CSV)
+    with source(file) as (oai, server):
+        assert [part.name for part in oai.parts(FULL)] == ["departments", "outputs"]
+        (page,) = oai.read(DEPARTMENTS, FULL, None)
+        assert server.asked == []
+        found = placed(oai)
+    assert [(each.key, each.parents) for each in page.records] == [("science", ()), ("law", ()), ("b1", ("science",))]  # type: ignore[union-attr]
+    assert found["1"].departments == ("science",)  # its context is an id of the file
+    assert found["2"].departments == ("b1", "science")  # its set has a name of the file
+    assert found["3"].departments == ("publication:etd",)
+    assert [note.code for note in found["3"].notes] == ["unknown_department"]
+    assert not found["1"].notes
+
+
+@pytest.mark.parametrize("name", ["departments.csv", "departments.json"])
+def test_departments_of_a_file_behind_an_address(name: str) -> None:
+    with source(name) as (oai, _):
+        (page,) = oai.read(DEPARTMENTS, FULL, None)
+        assert [each.key for each in page.records] == ["science", "law", "b1"]
+        assert placed(oai)["2"].departments == ("b1", "science")
+
+
+def test_a_file_that_is_gone_or_wrong_stops_the_import_with_a_sentence(tmp_path: Path) -> None:
+    with source("gone.csv") as (oai, _), pytest.raises(SourceError, match="answers HTTP 404"):
+        list(oai.read(DEPARTMENTS, FULL, None))
+    with source(tmp_path / "departments.csv") as (oai, _), pytest.raises(SourceError, match="no file"):
+        list(oai.read(DEPARTMENTS, FULL, None))
+    wrong = tmp_path / "departments.csv"
+    wrong.write_text("name,id,parent_id\nA,a,nowhere\nB,b-1,\n")
+    with source(wrong) as (oai, _), pytest.raises(SourceError, match="nowhere") as raised:
+        list(oai.read(DEPARTMENTS, FULL, None))
+    assert raised.value.code == "departments_file"
+    assert "b-1" in str(raised.value)
+    with source(wrong) as (oai, _), pytest.raises(SourceError):
+        placed(oai)
+
+
+def test_check_looks_at_the_file(tmp_path: Path) -> None:
+    with source("departments.csv") as (oai, _):
+        finding = oai._check_departments()
+    assert finding.ok
+    assert finding.detail.startswith("3 departments, 2 of them on the first level")
