@@ -116,7 +116,7 @@ def test_a_context_is_harvested_by_its_bare_name() -> None:
 @pytest.mark.parametrize(
     ("relation", "expected"),
     [
-        ('<a href="http://www.ncbi.nlm.nih.gov/entrez/query.fcgi?cmd=Retrieve&list_uids=99000011">In PubMed</a>', [("pmid", "99000011")]),
+        ('<a href="http://www.ncbi.nlm.nih.gov/entrez/query.fcgi?list_uids=99000011">In PubMed</a>', [("pmid", "99000011")]),
         ("<p><a href='https://pubmed.ncbi.nlm.nih.gov/99000012/' target='_blank'>PubMed</a></p>", [("pmid", "99000012")]),
         ('<a target="x" href="https://doi.org/10.5555/a.7">Link to article</a>', [("doi", "10.5555/a.7")]),
         ('<a href="https://doi.org/10.5555/other">The dataset of a colleague</a>', []),

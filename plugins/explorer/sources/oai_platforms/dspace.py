@@ -144,7 +144,7 @@ def asked(repository: Repository, url: str, accept: str) -> Answer:
         answer = repository.get(url, accept=accept)
     except SourceError as error:
         raise DepartmentsClosedError(error.code, f"The communities cannot be read: {error}") from error
-    if answer.status not in {HTTPStatus.OK, HTTPStatus.NO_CONTENT}:
+    if answer.status != HTTPStatus.OK:
         reason = _REASONS.get(answer.status, "does not take our request")
         raise closed(url, f"answers HTTP {answer.status}: it {reason}")
     return answer

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -70,8 +69,6 @@ def _listed(repository: Repository, url: str, relation: str) -> Iterator[dict[st
     """The items of all pages of a list. An empty one has no ``_embedded``, or an empty one."""
     for number in range(MOST_PAGES):
         answer = dspace.asked(repository, f"{url}?page={number}&size={PAGE_SIZE}", "application/json")
-        if answer.status == HTTPStatus.NO_CONTENT:
-            return
         try:
             found, last = _items(answer.body, relation)
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
