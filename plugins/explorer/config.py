@@ -320,8 +320,7 @@ class OaiPmhSource(BaseSource):
 
     @field_validator(
         "editors", "affiliations", "identifiers_in_relation", "division_view", "hierarchy_url", "remappings",
-        "translations",
-        "renaming", "translations_and_renaming", "new_name_column",
+        "translations", "renaming", "translations_and_renaming", "new_name_column",
     )  # fmt: skip
     @classmethod
     def _of_platform(cls, value: object, info: ValidationInfo) -> object:

@@ -133,13 +133,18 @@ def every(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for each in texts if each))
 
 
+def joined(texts: Iterable[str]) -> str | None:
+    """A title and its subtitle."""
+    return ": ".join(each for each in texts if each) or None
+
+
 def year(texts: Sequence[str]) -> int | None:
     """The earliest year of several dates; times of day, which are of the record's making, only where all have one."""
     dates = [each for each in texts if not _TIME.search(each)] or texts
     return min((int(found[1]) for each in dates if (found := _YEAR.search(each))), default=None)
 
 
-TRANSFORMS: Mapping[str, Callable[[Sequence[str]], Value]] = {"first": first, "all": every, "year": year}
+TRANSFORMS: Mapping[str, Callable[[Sequence[str]], Value]] = {"first": first, "all": every, "joined": joined, "year": year}
 
 _ESCAPED = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});")
 _TIME = re.compile(r"\dT\d\d:")

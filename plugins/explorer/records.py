@@ -112,12 +112,18 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class Department:
-    """A department, faculty, group or section. Without ``parents`` it stands on level 1."""
+    """A department, faculty, group or section. Without ``parents`` it stands on level 1.
+
+    Where outputs' records name departments in passing, ``datestamp`` is that of the record: the newest says what a
+    department is called. One that is named there without its id has a key that tells what is known of it: ``path:A > B``
+    (its name with those above it) or ``name:B``; it is the same as the department with an id that goes by these names.
+    """
 
     key: str
     name: str
     parents: tuple[str, ...] = ()
     level: Level | None = None
+    datestamp: str | None = None
     refusal: Refusal | None = None
     notes: tuple[Note, ...] = ()
     place: str | None = None

@@ -399,6 +399,7 @@ CHANGES: dict[str, tuple[str, str, Any]] = {
     "OaiPmhSource.metadata_prefix": ("eprints", "source.metadata_prefix", "mods"),
     "OaiPmhSource.authors": ("eprints", "source.authors", "all"),
     "OaiPmhSource.editors": ("haplo", "source.editors", True),
+    "OaiPmhSource.affiliations": ("haplo", "source.affiliations", ["Lilliput University"]),
     "OaiPmhSource.identifiers_in_relation": ("dspace6", "source.identifiers_in_relation", True),
     "OaiPmhSource.division_view": ("eprints", "source.division_view", "groups"),
     "OaiPmhSource.hierarchy_url": ("dspace6", "source.hierarchy_url", "https://repo.example/rest/hierarchy"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -18,12 +18,13 @@ from explorer.polite_http import Limits, PoliteSession, ahead
 from explorer.records import Department, Note, Output
 from explorer.sources import Abilities, Cursor, Finding, Page, Part, Plan, SourceError
 from explorer.sources.oai_departments import DepartmentFile
+from explorer.sources.oai_names import FinalNames, located
 from explorer.sources.oai_platforms import Accent, DepartmentsClosedError, Settings, accent
 from explorer.sources.oai_protocol import TRIES, OaiError, OaiRepository
 from explorer.sources.oai_records import output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import timedelta
     from pathlib import Path
 
@@ -82,8 +83,17 @@ class OaiPmh:
     repository: OaiRepository
     accent: Accent
     settings: Settings
-    abilities: Abilities = field(default=Abilities(says_changes=True))
     file: Path | str | None = None
+
+    @cached_property
+    def abilities(self) -> Abilities:
+        """What this repository can do, as it is configured.
+
+        A file behind an address changes without a word, and what it says reaches every record: then all are read again.
+        """
+        files = (self.file, *self.settings.names.files.values())
+        in_records = self.settings.departments.mode == "source" and self.accent.names_departments
+        return Abilities(says_changes=not any(isinstance(each, str) for each in files), names_departments=in_records)
 
     @property
     def overlap(self) -> timedelta:
@@ -118,13 +128,9 @@ class OaiPmh:
 
     def _page(self, step: _Step, harvested: str | None) -> Page:
         document = step.document
-        found: list[Canonical] = []
-        for record in document.records:
-            if self.settings.departments.mode == "source":
-                found += self.accent.described(record, self.settings)
-            found.append(self._output(record, harvested))
+        found: list[Canonical] = [self._output(record, harvested) for record in document.records]
         return Page(
-            records=found,
+            records=[*self._described(document.records), *found],
             cursor=None if step.ended else asdict(step.position),
             clock=document.response_date,
             expected=step.position.expected,
@@ -132,6 +138,16 @@ class OaiPmh:
             restart=step.restart,
             incomplete=step.incomplete,
         )
+
+    def _described(self, records: Iterable[Record]) -> Iterator[Department]:
+        """The departments that a page's records name, each once, as the newest of these records has it."""
+        named: dict[str, Department] = {}
+        if self.settings.departments.mode == "source":
+            for record in records:
+                for each in self.accent.described(record, self.settings):
+                    dated = replace(each, datestamp=record.header.datestamp, place=record.header.identifier)
+                    named[each.key] = max(named.get(each.key, dated), dated, key=_newest)
+        yield from named.values()
 
     def _output(self, record: Record, harvested: str | None) -> Output:
         made = output(record, self.accent, self.settings, harvested)
@@ -375,6 +391,10 @@ class OaiPmh:
         return Finding("records", ok=bool(schemes), detail=detail, fix=fix)
 
 
+def _newest(department: Department) -> tuple[str, str, tuple[str, ...]]:
+    return department.datestamp or "", department.name, department.parents
+
+
 def _lost(document: Document, position: Position, sent: set[str]) -> str | None:
     """What the list lost with this page, in a sentence; the list then ends here. None while all is well."""
     so_far = f"{position.read} of {position.expected if position.expected is not None else 'unknown'} records"
@@ -413,9 +433,11 @@ def source(institution: Institution, connection: object, *, hash_key: bytes) -> 
         allow_private_hosts=settings.allow_private_hosts,
         user_agent=politeness.user_agent,
     )
+    repository = OaiRepository(settings.url, session)
+    names = FinalNames(repository, located(institution), settings.new_name_column)
     return OaiPmh(
-        OaiRepository(settings.url, session),
+        repository,
         found,
-        Settings(settings, institution.departments, institution.uri_domains, hash_key),
+        Settings(settings, institution.departments, institution.uri_domains, hash_key, names),
         file=institution.locate(institution.departments.file) if institution.departments.file else None,
     )

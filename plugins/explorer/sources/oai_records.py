@@ -31,6 +31,7 @@ _NOT_AVAILABLE = "item is not available"
 _WORDS_OF_A_LABEL = 2
 _LONGEST = 500  # characters of a name, an id, an identifier; what is longer is none
 NO_NAME = "(no name)"
+_BEST_KEYS = ("orcid", "id", "mail")
 
 
 def output(record: Record, accent: Accent, settings: Settings, harvested: str | None = None) -> Output:
@@ -156,28 +157,27 @@ def _contributions(people: Iterable[Credit], settings: Settings, notes: list[Not
 
 def _contribution(credit: Credit, hash_key: bytes, notes: list[Note]) -> Contribution | None:
     """A person under the best key: ORCID iD, local id, hash of the e-mail address, name."""
-    ids: dict[str, str] = {}
-    mail = None
+    found: dict[str, str] = {}  # by kind, in the order of the record
     for text in (each.strip()[:_LONGEST] for each in credit.ids):
         if as_mail := _MAIL.fullmatch(text):
-            mail = as_mail[1].lower()
+            digest = hmac.new(hash_key, as_mail[1].lower().encode(), hashlib.sha256)
+            found.setdefault("mail", digest.hexdigest()[:32])
         elif (as_orcid := _ORCID.fullmatch(text)) and isni.is_valid(as_orcid[1]):
             digits = isni.compact(as_orcid[1]).upper()
-            ids.setdefault("orcid", "-".join(digits[at : at + 4] for at in range(0, 16, 4)))
+            found.setdefault("orcid", "-".join(digits[at : at + 4] for at in range(0, 16, 4)))
         elif text:
             if as_orcid:
                 message = f"{text} looks like an ORCID iD, but its check digit is wrong: kept as a local id."
                 notes.append(Note("invalid_orcid", message, "warning", "creator", text))
-            ids.setdefault("id", text)
+            found.setdefault("id", text)
     name = credit.name[:_LONGEST]
     if "@" in name:  # an address is never shown
         name = " ".join(_MAIL_WITHIN.sub(" ", name).split())
-    if ids:
-        key = f"orcid:{ids['orcid']}" if "orcid" in ids else f"id:{ids['id']}"
-    elif mail:
-        key = "mail:" + hmac.new(hash_key, mail.encode(), hashlib.sha256).hexdigest()[:32]
-    elif name:
-        key = "name:" + " ".join(unicodedata.normalize("NFKC", name).casefold().split())
-    else:
+    order = found if credit.keyed_by_first else _BEST_KEYS
+    kind = next((each for each in order if each in found), None)
+    if kind is None and not name:
         return None
-    return Contribution(key, name or next(iter(ids.values()), NO_NAME), ids, credit.departments)
+    folded = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    ids: dict[str, str] = {each: found[each] for each in ("orcid", "id") if each in found}
+    shown = name or next(iter(ids.values()), NO_NAME)
+    return Contribution(f"{kind}:{found[kind]}" if kind else f"name:{folded}", shown, ids, credit.departments)

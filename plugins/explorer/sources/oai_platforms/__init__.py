@@ -19,6 +19,7 @@ from explorer.config import Departments, OaiPmhSource, Sets
 from explorer.mapping import Values, plain
 from explorer.records import Department, Note
 from explorer.sources import SourceError
+from explorer.sources.oai_names import FinalNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,12 +33,16 @@ CREATORS = etree.XPath("dc:creator", namespaces={"dc": "http://purl.org/dc/eleme
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What of an institution's YAML an accent may look at, and the key that e-mail addresses are hashed with."""
+    """What of an institution's YAML an accent may look at.
+
+    ``hash_key``: e-mail addresses are hashed with it. ``names``: what its files call departments.
+    """
 
     source: OaiPmhSource
     departments: Departments = field(default_factory=Departments)
     uri_domains: tuple[str, ...] = ()
     hash_key: bytes = b""
+    names: FinalNames = field(default_factory=FinalNames)
 
 
 class DepartmentsClosedError(SourceError):
@@ -60,12 +65,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """A person named by a record. ``ids`` as they stand there, of any kind; ``ours``: is of the institution."""
+    """A person named by a record. ``ids`` as they stand there, of any kind; ``ours``: is of the institution.
+
+    ``keyed_by_first``: the first id is the system's own for its staff, and is the key whatever others stand beside it.
+    """
 
     name: str
     ids: tuple[str, ...] = ()
     ours: bool = False
     departments: tuple[str, ...] = ()
+    keyed_by_first: bool = False
 
 
 class Repository(Protocol):
@@ -146,7 +155,8 @@ class Accent:
     first. ``set_spec``: such a name as the repository wants it. ``memberships`` gets the set that was asked for, where
     one was. ``placed`` is asked instead where the tree is needed to say which memberships count: it gets the departments.
     ``departments``: None where no list of them is to be had.
-    ``described``: departments that a record itself describes (name, path), for platforms that list them nowhere.
+    ``described``: departments that a record itself describes (name, path); ``names_departments``: they are listed
+    nowhere else.
     """
 
     mapping: str = "oai_dc"
@@ -157,6 +167,7 @@ class Accent:
     memberships: Callable[[Record, str | None, Settings], tuple[str, ...]] = memberships_in_sets
     placed: Callable[[Record, Mapping[str, Department], Settings], Placed] | None = None
     described: Callable[[Record, Settings], Iterable[Department]] = no_departments
+    names_departments: bool = False
     harvests: Callable[[Repository, Settings], Sequence[str]] = sets_as_told
     spellings: Callable[[str], tuple[str, ...]] = levels
     set_spec: Callable[[str], str] = str

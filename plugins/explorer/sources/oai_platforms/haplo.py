@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 _NAMESPACES = {"d": "http://datacite.org/schema/kernel-4"}
 _RESOURCE = "descendant-or-self::d:resource"
 _CREATORS = etree.XPath(f"{_RESOURCE}/d:creators/d:creator", namespaces=_NAMESPACES)
-_EDITORS = etree.XPath(
-    f"{_RESOURCE}/d:contributors/d:contributor[@contributorType = 'Editor']", namespaces=_NAMESPACES
-)
+_EDITORS = etree.XPath(f"{_RESOURCE}/d:contributors/d:contributor[@contributorType = 'Editor']", namespaces=_NAMESPACES)
 _ORCIDS = etree.XPath(
     "d:nameIdentifier[translate(@nameIdentifierScheme, 'orcid', 'ORCID') = 'ORCID']", namespaces=_NAMESPACES
 )
