@@ -73,6 +73,7 @@ class Abilities:
     joins_records: bool = False  # several records may make one output (spreadsheet rows)
 
 
+    names_departments: bool = False  # departments come with the outputs' records that name them, and go with the last one
 class Source(Protocol):
     """A system that an institution keeps its outputs in."""
 
