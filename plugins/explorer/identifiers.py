@@ -17,6 +17,7 @@ full Unicode lower-casing can change a text's length.
 from __future__ import annotations
 
 import bisect
+import functools
 import html
 import re
 import unicodedata
@@ -71,6 +72,12 @@ def parse(scheme: str, cell: str, *, uri_domains: Sequence[str] = ()) -> Parsed:
     Only white space, punctuation and known prefixes may stand around it: cutting words away yields a wrong identifier
     sooner or later. A value that is unmistakably of another scheme is taken as that.
     """
+    if len(cell) > _LONGEST_REMEMBERED:
+        return _parse(scheme, cell, tuple(uri_domains))
+    return _parse_remembered(scheme, cell, tuple(uri_domains))
+
+
+def _parse(scheme: str, cell: str, uri_domains: tuple[str, ...]) -> Parsed:
     if scheme == "doi" and (plain := _PLAIN_DOI(cell)):
         prefix, value = plain.groups()
         value = value.lower()
@@ -78,16 +85,35 @@ def parse(scheme: str, cell: str, *, uri_domains: Sequence[str] = ()) -> Parsed:
     text = _unescaped(cell).strip(_INVISIBLE)
     if not text:
         return _parsed(scheme, None, cell, (), None)
-    if len(text) > _LONGEST_CELL:
-        why = f"The cell holds {len(text):,} characters; no identifier is as long. Leave the {LABELS[scheme]} alone in it."
+    if why := _unreadable(text):
         return _refused(scheme, cell, why)
-    if _CONTROL.search(text):
-        return _refused(scheme, cell, _CONTROL_CHARACTER)
     if text[0] == "=":
         return _read_parts(scheme, _formula_parts(text), "formula", cell, uri_domains)
     if link := _LINK.fullmatch(text):
         return _read_parts(scheme, [part for part in link.groups() if part], "link", cell, uri_domains)
     return _read_cell(_SCHEMES[scheme], _Text(text, uri_domains, cell=True), cell)
+
+
+# A spreadsheet has an output in as many rows as it has authors, and "n.a." in hundreds: such cells are read once.
+_LONGEST_REMEMBERED = 300
+_parse_remembered = functools.lru_cache(maxsize=16_384)(_parse)
+
+
+def canonical_doi(cell: str) -> str | None:
+    """The DOI that ``parse`` reads from a cell, without its notes and reasons; None if there is none.
+
+    For loops over values that nobody will be told about, such as answers of a service.
+    """
+    if plain := _PLAIN_DOI(cell):
+        return plain.group(2).lower()
+    if "10." not in cell:
+        return None
+    if cell[-1] == "." and (plain := _PLAIN_DOI(cell[:-1])):
+        return plain.group(2).lower()
+    if _WORDS_AROUND(cell):
+        return None
+    parsed = parse("doi", cell)
+    return parsed.value if parsed.scheme == "doi" else None
 
 
 def extract(scheme: str, text: str, *, strict: bool = False, uri_domains: Sequence[str] = ()) -> list[str]:
@@ -147,7 +173,8 @@ _ZERO_WIDTH = (
 _INVISIBLE = "\0" + "".join(chr(c) for c in range(0x3001) if chr(c).isspace()) + _ZERO_WIDTH
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _ENTITY = re.compile(
-    r"&(?:(?:amp|#0{0,6}38|#[xX]0{0,6}26);)*(amp|lt|gt|quot|apos|nbsp|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});"
+    r"&(?:(?:amp|#0{0,6}38|#[xX]0{0,6}26);)*(amp|lt|gt|quot|apos|nbsp|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});",
+    re.IGNORECASE | re.ASCII,
 )
 _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
 _ADDRESS = regex.compile(r"(?i:https?)://[^\s<>\"“”]++")
@@ -213,7 +240,7 @@ def _unescaped(text: str) -> str:
 
 
 def _character(entity: re.Match[str]) -> str:
-    name = entity.group(1)
+    name = entity.group(1).lower()
     character = html.unescape(f"&{name};")
     harmless = len(character) == 1 and not (character.isalnum() or character in "#;&")
     return character if harmless or name == "amp" else f"&{name};"
@@ -250,6 +277,7 @@ class _Scheme:
     pattern: regex.Pattern[str]
     read: Callable[[regex.Match[str], _Text], _Found | None]
     around: regex.Pattern[str]  # what may stand around one in a cell
+    signs: tuple[str, ...]  # in lower case: without any of them a text has none that is beyond doubt
     doubts: tuple[tuple[regex.Pattern[str], str], ...] = ()  # value -> why it is implausible, though well formed
     mistakes: tuple[tuple[regex.Pattern[str], str], ...] = ()  # cell -> what is wrong with it, and what to do
     outside_dois: bool = True  # what a DOI holds is none of its own
@@ -340,8 +368,12 @@ _PAGE = re.compile(
 # What almost all cells hold, read without looking further: nothing in it can be cut, decoded or taken for two.
 _PLAIN_DOI = re.compile(
     r" *((?:https?://(?:dx\.)?doi\.org/|doi:) ?)?"
-    r"(10\.[0-9]{4,9}+/(?:[A-Za-z0-9._-]+/)*+[A-Za-z0-9._-]*[A-Za-z0-9]) *"
+    r"(10\.[1-9][0-9]{3,8}+/(?:[A-Za-z0-9._/-]++|\([A-Za-z0-9._-]*[A-Za-z0-9]\))++(?<![._/-])) *"
 ).fullmatch
+
+
+# Text that no reading makes a cell with one DOI: it begins with a word that stands in no prefix, formula or link.
+_WORDS_AROUND = regex.compile(r"(?!(?i:https?|d|info|hdl|www|crossref|10|a\b))[\p{L}\p{N}]+").match
 
 
 def _read_doi(match: regex.Match[str], context: _Text) -> _Found | None:
@@ -359,7 +391,8 @@ def _read_doi(match: regex.Match[str], context: _Text) -> _Found | None:
         whole, token = whole or decoded != token, decoded
     kept = _clipped(token)
     value = _lower(token[:kept])
-    if not _SOLID.search(value, token.find("/")):
+    slash = value.find("/")
+    if slash < 0 or not _SOLID.search(value, slash):
         return None
     if context.strict and (dots := _DOTS.match(token, kept)):
         value += dots.group()
@@ -387,7 +420,7 @@ def _read_pmid(match: regex.Match[str], context: _Text) -> _Found:
 
 # --- arXiv ID: four digits of year and month, or the archives' names of before 2007
 
-_ARCHIVES = (
+_ARCHIVE = re.compile(
     "acc-phys|adap-org|alg-geom|ao-sci|astro-ph|atom-ph|bayes-an|chao-dyn|chem-ph|cmp-lg|comp-gas|cond-mat|cs|dg-ga"
     "|econ|eess|funct-an|gr-qc|hep-ex|hep-lat|hep-ph|hep-th|math|math-ph|mtrl-th|nlin|nucl-ex|nucl-th|patt-sol|physics"
     "|plasm-ph|q-alg|q-bio|q-fin|quant-ph|solv-int|stat|supr-con"
@@ -402,15 +435,14 @@ _ARXIV = regex.compile(
         (?P<version> [vV][0-9]++ )? (?: \.pdf )?+ (?![\w/-]) (?!\.\w)""",
     regex.VERBOSE,
 )
-_ARCHIVE = re.compile(_ARCHIVES)
 _ARXIV_NEW = re.compile(r"([0-9]{2})([0-9]{2})\.[0-9]{4,5}(?:v[0-9]+)?")
 
 
 def _read_arxiv(match: regex.Match[str], context: _Text) -> _Found | None:
     sure, new, archive, field, old, version = match.group("sure", "new", "archive", "field", "old", "version")
     start = match.start()
-    if archive and not sure and not _ARCHIVE.fullmatch(_lower(archive)):
-        return None  # any word, a slash and seven digits: a path, as a rule
+    if archive and not _ARCHIVE.fullmatch(_lower(archive)):
+        return None  # any word, a slash and seven digits: a path, as a rule; no archive was added to these after 2007
     value = new or f"{_lower(archive)}{(field or '').upper()}/{old}"
     return _Found(start, _past_tail(context, start, match.end()), value + _lower(version or ""), sure=bool(sure))
 
@@ -501,11 +533,11 @@ def _read_handle(match: regex.Match[str], context: _Text) -> _Found | None:
         if dspace:  # a file or a page of the item may follow
             token = "/".join(token.split("/", 2)[:2])
         whole = token != match.group("id")
-    elif "/" not in token:
-        token = re.sub("%2f", "/", token, count=1, flags=re.IGNORECASE)
+    elif token[len(prefix)] == "%":
+        token = f"{prefix}/{token[len(prefix) + 3 :]}"
         whole = True
     value = _to_last_word(token)
-    if len(value) <= len(prefix) + 1:
+    if len(value) <= len(prefix) + 1 or _DOI.search(value):
         return None
     end = match.end() if whole else match.start("id") + len(value)
     return _Found(start, end, value, sure=bool(resolver or prefixed or dspace))
@@ -596,7 +628,7 @@ _URI = regex.compile(
     r"(?i:(?P<scheme>https?))://(?P<host>[^\s/?#<>\"“”\\]++)(?P<path>[^\s?#<>\"“”]*+)(?P<query>\?[^\s#<>\"“”]*+)?(?:#[^\s<>\"“”]*+)?"
 )
 _HOST = re.compile(r"([^@:\[\]]+?)\.?(?::([0-9]*))?")
-_LOOSE_IN_ADDRESS = frozenset(".,;:!?'\u2019\u2026*/")
+_LOOSE_IN_ADDRESS = frozenset(".,;:!?'\u2019\u2026*/" + _ZERO_WIDTH)
 _DEFAULT_PORTS = frozenset({("http", "80"), ("https", "443"), ("http", ""), ("https", "")})
 
 
@@ -658,6 +690,7 @@ _SCHEMES: dict[str, _Scheme] = {
                 r"(?:dx[.-])?doi[.-]org(?:[.-][\w.-]*\w)?|hdl\.handle\.net|info:doi|doi(?:\s?(?:name|number|link))?"
                 r"|digital object identifier|crossref"
             ),
+            signs=("10.",),
             doubts=(
                 (
                     regex.compile(r".*[\xad\u200b\u200e\u200f\u2060\ufeff]", regex.DOTALL),
@@ -681,6 +714,7 @@ _SCHEMES: dict[str, _Scheme] = {
             _PMID,
             _read_pmid,
             _around(r"(?:pmid|pubmed|medline)(?:\s?id)?|info"),
+            signs=("pmid", "pubmed", "europepmc"),
             doubts=((regex.compile(r"[0-9]{9}"), "PubMed IDs have no more than eight digits yet. Check it."),),
             mistakes=(
                 *_NOT_A_NUMBER,
@@ -703,12 +737,12 @@ _SCHEMES: dict[str, _Scheme] = {
             _around(
                 r"(?:[a-z]+\.)?arxiv\.org|arxiv(?:\s?id)?|abs|pdf|preprint|e-?print|info|\[[a-z-]+(?:\.[a-z-]+)?\]"
             ),
+            signs=("arxiv",),
             doubts=(
                 (
                     regex.compile(r"[0-9]{2}(?:00|1[3-9]|[2-9][0-9])\."),
                     "Its third and fourth digit are a month, and there is no such month. Check it.",
                 ),
-                (regex.compile(rf"(?!(?:{_ARCHIVES})[./])[a-z]"), "arXiv has no archive of this name. Check it."),
             ),
             mistakes=(
                 (
@@ -730,6 +764,7 @@ _SCHEMES: dict[str, _Scheme] = {
             _ADS,
             _read_ads,
             _around(r"(?:[a-z]+\.)?adsabs\.harvard\.edu|#?abs|full|pdf|abstract|(?:ads\s?)?bibcode|ads"),
+            signs=("adsabs", "bibcode", ".."),
             doubts=((regex.compile(r"(?!1[5-9]|20)"), "It begins with a year, and this one is unlikely. Check it."),),
             mistakes=(
                 (regex.compile(r"[0-9]{4}[A-Za-z][0-9A-Za-z.&]+$"), "An ADS Bibcode has exactly 19 characters."),
@@ -743,6 +778,7 @@ _SCHEMES: dict[str, _Scheme] = {
             _around(
                 r"(?:[a-z]+\.)?clinicaltrials\.gov(?:\s?identifier)?|ct2|show|study|record|nct(?:[\s_]?(?:id|number|no))?"
             ),
+            signs=("nct",),
             doubts=((regex.compile(r"NCT(?![0-9]{8}$)"), "NCT IDs have eight digits. Check it."),),
         ),
         _Scheme(
@@ -751,6 +787,7 @@ _SCHEMES: dict[str, _Scheme] = {
             _REPEC,
             _read_repec,
             _around(r"(?:[a-z]+\.)?repec\.org|repec(?:\s?(?:id|handle))?"),
+            signs=("repec:",),
             doubts=(
                 (
                     regex.compile(r"(?!RePEc:[A-Za-z0-9]{3}:[A-Za-z0-9]{6}(?::|$))"),
@@ -771,6 +808,7 @@ _SCHEMES: dict[str, _Scheme] = {
             _HANDLE,
             _read_handle,
             _around(r"hdl\.handle\.net|info:hdl|hdl|https?://\S+(?=\s)|handle"),
+            signs=("hdl", "handle"),
             doubts=(
                 (
                     regex.compile(r"[0-9]{1,3}/"),
@@ -797,6 +835,7 @@ _SCHEMES: dict[str, _Scheme] = {
             _URN,
             _read_urn,
             _around(r"https?://\S+[/=](?=\s|$)|urn"),
+            signs=("urn:",),
             doubts=((regex.compile(_ISSN_URN), "An ISSN names a journal, not one of its articles. Check it."),),
             mistakes=(
                 (regex.compile(r"(?i)urn:urn:"), "“urn:” stands there twice. Take one away."),
@@ -811,10 +850,11 @@ _SCHEMES: dict[str, _Scheme] = {
         ),
         _Scheme(
             "isbn",
-            "has 13 digits, or 10 in older books, such as 978-0-00-000002-7; the last one checks the others",
+            "has 13 digits, or 10 in older books, such as 978-0-00-000002-6; the last one checks the others",
             _ISBN,
             _read_isbn,
             _around(r"urn:isbn|[ep]?-?isbn(?:[-\s]?1[03])?|urn"),
+            signs=("isbn", "97"),
             doubts=((regex.compile(r"9790"), "Numbers from 979-0 on are ISMN, for printed music. Check it."),),
             mistakes=(
                 *_NOT_A_NUMBER,
@@ -838,6 +878,7 @@ _SCHEMES: dict[str, _Scheme] = {
             _URI,
             _read_uri,
             _around(r"uri|url|link"),
+            signs=("://",),
             doubts=(
                 (regex.compile(r"[^/]+//[^/]+/$"), "This is the address of a whole site, not of one output. Check it."),
             ),
@@ -887,6 +928,12 @@ _LONGEST_SHOWN = 80
 _LONGEST_CELL = 10_000  # characters; the longest DOI that can be registered has 2,048
 
 
+def _unreadable(text: str) -> str | None:
+    if len(text) > _LONGEST_CELL:
+        return f"The cell holds {len(text):,} characters; no identifier is as long. Leave the identifier alone in it."
+    return _CONTROL_CHARACTER if _CONTROL.search(text) else None
+
+
 def _read_cell(scheme: _Scheme, context: _Text, cell: str) -> Parsed:
     text = context.text
     if scheme.name == "pmid" and (decimal := _DECIMAL.fullmatch(text)):
@@ -931,7 +978,7 @@ def _moved(asked: _Scheme, context: _Text, cell: str) -> Parsed | None:
         return None
     scheme = _SCHEMES[found[0][0]]
     rest = context.without((each.start, each.end) for _, each in found).text
-    if scheme is asked or not scheme.around.fullmatch(rest):
+    if scheme is asked or context.text.isdigit() or not scheme.around.fullmatch(rest):
         return None
     value, label = found[0][1].value, LABELS[scheme.name]
     message = (
@@ -1023,8 +1070,10 @@ def _unmistakable(context: _Text) -> list[tuple[str, _Found]]:
     """
     found: list[tuple[str, _Found]] = []
     rest = context
-    for name in SCHEMES:
-        scheme = _SCHEMES[name]
+    lowered = _lower(context.text)
+    for name, scheme in _SCHEMES.items():
+        if not any(sign in lowered for sign in scheme.signs):
+            continue
         if name == "uri":
             taken = [each.start for _, each in found]
             here = [u for u in _found(scheme, context) if not any(u.start <= at < u.end for at in taken)]
@@ -1036,9 +1085,12 @@ def _unmistakable(context: _Text) -> list[tuple[str, _Found]]:
     return found
 
 
+_SOME_DIGITS = re.compile(r"[0-9]\D?[0-9]\D?[0-9]")
+
+
 def _whole(context: _Text) -> Iterator[tuple[str, _Found]]:
     """What the value as a whole could be, by its shape alone."""
-    for name in ("isbn", "ads", "arxiv", "handle"):
+    for name in ("isbn", "ads", "arxiv", "handle") if _SOME_DIGITS.search(context.text) else ():
         found = list(_found(_SCHEMES[name], context))
         if len(found) == 1 and context.lead(found[0].start) is None:
             rest = context.without([(found[0].start, found[0].end)]).text
