@@ -79,7 +79,7 @@ class ScriptedSite(flow.Site):
 
     scripted: ScriptedSource
 
-    def source(self) -> ScriptedSource:  # type: ignore[override]
+    def source(self, import_: object = None) -> ScriptedSource:  # type: ignore[override]
         return self.scripted
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import getpass
 import json
 import logging
 import sys
@@ -18,16 +19,17 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from explorer import config, database, exports, flow, local
+from explorer import config, database, exports, flow, local, report, uploads
 from explorer.config import ConfigError
 from explorer.connections import ConnectionUnusableError
 from explorer.database import WarehouseUnusableError
 from explorer.imports import BusyError, HaltedError, Request
 from explorer.local import LocalError
-from explorer.sources import SourceError
+from explorer.sources import Reporting, SourceError
 from explorer.staging import Progress as PartProgress
 
 DONE, FAILED, WRONG_CALL, WAITS = 0, 1, 2, 3
+ROWS = ("uploaded", "valid", "rejected")
 
 app = typer.Typer(
     help="Brings an institution's research outputs, authors and departments into the warehouse of the Explorer.\n\n"
@@ -111,20 +113,30 @@ def _slug(connection: database.Connection, name: str) -> str:
 
 
 @app.command("check")
-def check(institution: Name, *, as_json: AsJson = False) -> None:
-    """Try the configuration, the connection and each address and right by name, and show what would be harvested."""
+def check(institution: Name, *, as_json: AsJson = False, as_csv: AsCsv = False) -> None:
+    """Try the configuration, the connection and each address and right by name, and show what would be harvested.
+
+    Of a spreadsheet it prints the report: what was mended, left out and refused, row by row; with --csv that alone.
+    """
     place = _site(institution)
     findings = [{"name": "configuration", "ok": True, "detail": str(place.institution.path), "fix": None}]
+    made: report.Report | None = None
     try:
-        for finding in place.source().check():
+        source = flow.source_to_check(place)
+        for finding in source.check():
             findings.append({"name": finding.name, "ok": finding.ok, "detail": finding.detail, "fix": finding.fix})
             if not as_json:
                 errors.print(f"… {finding.name}", style="dim")
+        if isinstance(source, Reporting) and all(f["ok"] for f in findings):
+            made = source.report()
     except SourceError as error:
         findings.append({"name": error.code, "ok": False, "detail": str(error), "fix": None})
     ok = all(f["ok"] for f in findings)
     if as_json:
-        _print_json({"institution": place.institution.slug, "ok": ok, "findings": findings})
+        listed = {"report": report.as_json(made)} if made else {}
+        _print_json({"institution": place.institution.slug, "ok": ok, "findings": findings, **listed})
+    elif as_csv and made is not None:
+        _write(report.as_csv(made))
     else:
         table = Table("", "what", "shows", title=place.institution.name, show_lines=True)
         for f in findings:
@@ -132,6 +144,8 @@ def check(institution: Name, *, as_json: AsJson = False) -> None:
             fix = f"\n[yellow]→ {_plain(f['fix'])}[/]" if f["fix"] else ""
             table.add_row(mark, _plain(f["name"]), f"{_plain(f['detail'])}{fix}")
         _console().print(table)
+        if made is not None:
+            _write(report.as_text(made))
     raise typer.Exit(DONE if ok else FAILED)
 
 
@@ -148,6 +162,64 @@ def import_(
     place = _site(institution)
     request = Request(run_key=f"cli-{uuid.uuid4()}", full_import=full, dry_run=dry_run, stays=True)
     _go(place, lambda listen: flow.run(place, request, approved=approve, listen=listen), as_json=as_json)
+
+
+@app.command()
+def upload(
+    institution: Name,
+    publications: Annotated[Path | None, typer.Argument(help="The publications file: CSV, the whole set.")] = None,
+    hierarchy: Annotated[
+        Path | None, typer.Argument(help="The groups file. Left out: the last one that was sent goes along.")
+    ] = None,
+    *,
+    again: Annotated[
+        int | None, typer.Option("--again", metavar="ID", help="Publish one of the last four sets again, no files.")
+    ] = None,
+    by: Annotated[str | None, typer.Option("--by", help="Who sends it. Default: the user of this computer.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Work out the difference and change nothing.")] = False,
+    approve: Annotated[bool, typer.Option("--approve", help="Publish also if much would be removed.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send the files of an institution that keeps spreadsheets, and import them: the set replaces the one before."""
+    place = _site(institution)
+    sender = by or getpass.getuser()
+    files: uploads.Sent | uploads.Again
+    try:
+        if publications is not None and again is None:
+            files = flow.examine(place, publications, hierarchy, sender)
+        elif publications is None and again is not None:
+            files = flow.again(place, again, sender)
+        else:
+            raise typer.BadParameter("name a publications file, or --again and the number of a set")
+    except (HaltedError, SourceError) as error:
+        errors.print(f"[red]{_plain(error)}[/]\nnothing was stored and nothing has changed")
+        raise typer.Exit(WRONG_CALL) from error
+    if isinstance(files, uploads.Sent) and isinstance(files.report, report.Report) and not as_json:
+        _write(report.as_text(files.report))
+    request = Request(run_key=f"cli-{uuid.uuid4()}", dry_run=dry_run, stays=True)
+    _go(place, lambda listen: flow.run(place, request, files=files, approved=approve, listen=listen), as_json=as_json)
+
+
+@app.command("uploads")
+def uploads_(institution: Slug, *, as_json: AsJson = False) -> None:
+    """List the sets of files that were sent, newest first; the last four that were published can be published again."""
+    with _warehouse() as connection:
+        slug = _slug(connection, institution)
+        made = uploads.listed(connection, slug)
+    if as_json:
+        _print_json(made)
+        return
+    table = Table("upload", "when (UTC)", "by", "files", "rows", "valid", "rejected", "import", "state", title=slug)
+    for m in made:
+        rows = [str(m[f"rows_{kind}"] if m[f"rows_{kind}"] is not None else "") for kind in ROWS]
+        files = " + ".join(_plain(name) for name in (m["publications_name"], m["hierarchy_name"]) if name)
+        origin = f" (upload {m['again_of']} again)" if m["again_of"] else ""
+        state = str(m["state"]).replace("_", " ") + ("; can be published again" if m["can_be_published_again"] else "")
+        when = f"{m['uploaded_at']:%Y-%m-%d %H:%M:%S}"
+        table.add_row(
+            str(m["id"]), when, _plain(m["uploaded_by"]), files + origin, *rows, str(m["import_id"] or ""), state
+        )
+    _console().print(table if made else f"{slug} sent no files yet: `bin/explorer upload {slug} FILE`.")
 
 
 @app.command()
@@ -380,6 +452,12 @@ def stop() -> None:
 
 def _print_json(made: object) -> None:
     sys.stdout.write(json.dumps(made, ensure_ascii=False, indent=1, default=str) + "\n")
+
+
+def _write(text: str) -> None:
+    """Text whose line ends and marks stay as they are."""
+    sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
+    sys.stdout.write(text)
 
 
 def _print_csv(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

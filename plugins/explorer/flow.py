@@ -22,7 +22,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from explorer import config, connections, database, imports, local, orphans, privacy, staging, warehouse
+from explorer import config, connections, database, imports, local, orphans, privacy, staging, uploads, warehouse
 from explorer.config import Institution
 from explorer.database import Connection
 from explorer.imports import FinishedError, HaltedError, Import, Request, Subject
@@ -33,8 +33,14 @@ log = logging.getLogger(__name__)
 
 SOURCES = {"spreadsheet": "explorer.sources.spreadsheet", "oai_pmh": "explorer.sources.oai_pmh"}
 RULES = ("include/sql", "include/mappings", "include/expectations", "plugins/explorer/sources")
-RULE_FILES = tuple(f"plugins/explorer/{name}.py" for name in ("identifiers", "tables", "sheet", "hierarchy", "mapping", "validation"))
+RULE_FILES = tuple(
+    f"plugins/explorer/{name}.py" for name in ("identifiers", "tables", "sheet", "hierarchy", "mapping", "validation")
+)
 REPORTS_KEPT = 20
+TALLY = (
+    "extracted", "reexamined", "duplicates", "deleted", "rejected", "excluded", "dropped_by_privacy", "orphaned", "merged",
+    "added", "updated", "unchanged", "removed", "untouched", "published",
+)  # fmt: skip
 APPROVAL_WITHIN = timedelta(days=3)
 PROGRESS_SECONDS = 10.0
 
@@ -48,8 +54,11 @@ class Site:
     institution: Institution
     dsn: str
 
-    def source(self) -> Source:
-        """Its source. Raises ``SourceError`` for a kind that is not there, ``ConnectionMissingError`` for a secret."""
+    def source(self, import_: Import | None = None) -> Source:
+        """Its source; of an import, with the files that this import reads.
+
+        Raises ``SourceError`` for a kind that is not there, ``ConnectionMissingError`` for a secret.
+        """
         settings = self.institution.source
         if settings.kind not in SOURCES:
             message = f"source kind {settings.kind} is not built yet; there are: {', '.join(SOURCES)}"
@@ -62,7 +71,7 @@ class Site:
             ).fetchone()
         module = importlib.import_module(SOURCES[settings.kind])
         made: Source = module.source(self.institution, connection, hash_key=bytes(row[0]))
-        return made
+        return uploads.equipped(made, self.institution, self.dsn, import_.upload if import_ else None)
 
 
 def site(path: Path | str) -> Site:
@@ -92,25 +101,52 @@ def rules_version() -> str:
     return digest.hexdigest()
 
 
-def open_import(place: Site, request: Request) -> int:
+def examine(place: Site, publications: Path, hierarchy: Path | None, by: str) -> uploads.Sent:
+    """Files that a person sends, read to their end, with the report. Stores nothing.
+
+    Raises ``SourceError`` where a file cannot be read, or the institution takes none.
+    """
+    files = uploads.read(place.institution, publications, hierarchy)
+    return uploads.examined(place.source(), files, by)
+
+
+def again(place: Site, upload: int, by: str) -> uploads.Again:
+    """A set that was published before, to be published again. Raises ``HaltedError`` where that cannot be."""
+    with database.connect(place.dsn) as connection:
+        return uploads.again(connection, place.institution.slug, upload, by)
+
+
+def source_to_check(place: Site) -> Source:
+    """The source as the next import reads it: with what is new in a watched folder."""
+    source = place.source()
+    with database.connect(place.dsn) as connection:
+        return uploads.with_folder(place.institution, source, connection)
+
+
+def open_import(place: Site, request: Request, files: uploads.Sent | uploads.Again | None = None) -> int:
     """Takes the institution for one import and says whether it is full or incremental, and why.
 
-    Raises ``imports.BusyError`` where another import is at work, which is no failure.
+    ``files``, or what is new in a watched folder, is stored with it. Raises ``imports.BusyError`` where another import is
+    at work, which is no failure; then nothing is stored.
     """
     institution = place.institution
     source = place.source()
     with database.connect(place.dsn, application="explorer open_import") as connection:
         imports.drop_expired_staging(connection)
-        subject = Subject(
-            slug=institution.slug,
-            name=institution.name,
-            source=_kind_in_words(institution),
-            configured_in=str(institution.path.resolve()),
-            fingerprint=institution.fingerprint(rules_version()),
-            says_changes=source.abilities.says_changes,
-            overlap=getattr(source, "overlap", timedelta(minutes=10)),
-        )
-        import_ = imports.open_import(connection, subject, request)
+        sent = files or uploads.taken_from_folder(institution, source, connection)
+        connection.commit()
+        with connection.transaction():
+            subject = Subject(
+                slug=institution.slug,
+                name=institution.name,
+                source=_kind_in_words(institution),
+                configured_in=str(institution.path.resolve()),
+                fingerprint=institution.fingerprint(rules_version()),
+                says_changes=source.abilities.says_changes,
+                overlap=getattr(source, "overlap", timedelta(minutes=10)),
+                upload=uploads.choose(connection, institution.slug, sent, trial=request.dry_run),
+            )
+            import_ = imports.open_import(connection, subject, request)
     log.info("%s: import %d, %s: %s", institution.name, import_.id, import_.mode, import_.reason)
     return import_.id
 
@@ -124,7 +160,7 @@ def plan_parts(place: Site, import_id: int, *, stays: bool = False) -> list[str]
     """Asks the source which lists there are to read; returns their names."""
     with imports.working(place.dsn, import_id, "plan_parts", wants="opened", stays=stays) as (connection, import_):
         _same_configuration(place, import_)
-        source = place.source()
+        source = place.source(import_)
         known = [p.part.name for p in staging.progress(connection)]
         if not known:
             staging.plan_parts(connection, import_, source.parts(Plan(import_.mode, import_.plan)))
@@ -152,7 +188,7 @@ def read_part(place: Site, import_id: int, part: str, report: Report | None = No
             if report is not None:
                 report(state)
 
-        return staging.read_part(connection, import_, place.source(), part, heard).records
+        return staging.read_part(connection, import_, place.source(import_), part, heard).records
 
 
 @contextmanager
@@ -189,7 +225,8 @@ def _pace(part: str) -> Iterator[Report]:
     finally:
         done.set()
         thread.join(timeout=5)
-        say()
+        if latest:
+            say()
 
 
 def settle(place: Site, import_id: int, *, stays: bool = False) -> None:
@@ -238,6 +275,7 @@ def validate(place: Site, import_id: int, *, stays: bool = False) -> None:
         rejected = staging.counts(connection, "rejected")
         log.info("rejected %s; excluded %d outputs", rejected, counts["excluded"])
         warehouse.report_records(connection, import_, place.institution, abilities)
+        database.run(connection, "review/first_tally", {"institution": place.institution.slug, "import_id": import_.id})
         connection.commit()
         _not_too_many(connection, place.institution)
 
@@ -398,6 +436,8 @@ def close_staging(place: Site, import_id: int, *, may_wait: bool = False) -> str
             imports.drop_staging(connection, import_id)
             connection.commit()
             log.info("import %d is %s; its staging is dropped", import_id, status)
+        uploads.forget(connection, import_.institution)
+        connection.commit()
         if status == "failed":
             row = connection.execute("select error from ops.import where id = %s", (import_id,)).fetchall()[0][0]
             error = row if isinstance(row, dict) else {}
@@ -432,10 +472,12 @@ def object_of(connection: Connection, import_id: int) -> Mapping[str, Any]:
         " started_at, finished_at from ops.import where id = %s",
         (import_id,),
     ).fetchall()[0]
-    tally: Any = row[5]
-    for entity in ("outputs", "authors", "departments"):
-        if entity in tally:
-            tally[entity] = {k: v for k, v in tally[entity].items() if k not in {"published_before", "kept"}}
+    known: Any = row[5]
+    tally: dict[str, Any] = {
+        entity: {key: known.get(entity, {}).get(key, 0) for key in TALLY}
+        for entity in ("outputs", "authors", "departments")
+    }
+    tally |= {key: known.get(key, {}) for key in ("removed_because", "excluded_because")}
     made: dict[str, Any] = {
         "institution": row[0], "import_id": row[1], "mode": row[2], "reason": row[3], "status": row[4], "tally": tally,
         "attention": row[6], "seconds": row[7], "peak_rss_mb": row[8],
@@ -445,12 +487,19 @@ def object_of(connection: Connection, import_id: int) -> Mapping[str, Any]:
     return made
 
 
-def run(place: Site, request: Request, *, approved: bool = False, listen: Listener | None = None) -> int:
-    """All steps in one process, in order; returns the import's number.
+def run(
+    place: Site,
+    request: Request,
+    *,
+    files: uploads.Sent | uploads.Again | None = None,
+    approved: bool = False,
+    listen: Listener | None = None,
+) -> int:
+    """All steps in one process, in order; returns the import's number. ``files``: a set that was sent, to be imported.
 
     Goes on where an import left by a dead process stopped. Whatever goes wrong stands in the import's row.
     """
-    import_id = open_import(place, request)
+    import_id = open_import(place, request, files)
     go_on(place, import_id, approved=approved, listen=listen)
     return import_id
 

@@ -70,6 +70,7 @@ class Import:
     fingerprint: str
     plan: Mapping[str, str]
     published: bool
+    upload: int | None = None  # the set of files that it reads, where the institution sends such
 
     @property
     def schema(self) -> str:
@@ -86,7 +87,7 @@ def get(connection: Connection, import_id: int) -> Import:
     """The import of that number."""
     row = connection.execute(
         "select id, institution, run_key, mode, reason, dry_run, status, base_version, fingerprint, plan,"
-        " published_at is not null from ops.import where id = %s",
+        " published_at is not null, upload from ops.import where id = %s",
         (import_id,),
     ).fetchone()
     if row is None:
@@ -141,6 +142,7 @@ class Subject:
     fingerprint: str
     says_changes: bool
     overlap: timedelta
+    upload: int | None = None  # the set of files that this import is to read
 
 
 def open_import(connection: Connection, subject: Subject, request: Request) -> Import:
@@ -167,7 +169,7 @@ def open_import(connection: Connection, subject: Subject, request: Request) -> I
             message = f"{subject.slug} is on hold: {hold}; `bin/explorer release {subject.slug}` lifts it"
             raise BusyError("on_hold", message)
         current = connection.execute(
-            "select id, holder, until < now(), status, fingerprint, dry_run, started_at, mode"
+            "select id, holder, until < now(), status, fingerprint, dry_run, started_at, mode, upload"
             " from ops.import join ops.lease on import_id = id where institution = %s"
             " and status in ('running', 'awaiting_approval')",
             (subject.slug,),
@@ -179,11 +181,11 @@ def open_import(connection: Connection, subject: Subject, request: Request) -> I
         mode, reason, plan = _plan(connection, subject, request)
         row = connection.execute(
             "insert into ops.import (institution, run_key, mode, reason, dry_run, base_version, fingerprint, plan,"
-            " staging_until, run_url)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s, now() + %s, %s) returning id",
+            " staging_until, run_url, upload)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, now() + %s, %s, %s) returning id",
             (
                 subject.slug, request.run_key, mode, reason, request.dry_run, version, subject.fingerprint, Jsonb(plan),
-                STAGING_KEPT, request.run_url,
+                STAGING_KEPT, request.run_url, subject.upload,
             ),
         ).fetchall()[0]  # fmt: skip
         import_ = get(connection, int(row[0]))
@@ -206,7 +208,7 @@ def _again(connection: Connection, import_id: int, request: Request) -> Import:
 
 def _take_over(connection: Connection, subject: Subject, request: Request, current: tuple[Any, ...]) -> Import | None:
     """What to do with an import that holds the institution: refuse, go on with it, or end it and start anew."""
-    import_id, held, expired, status, fingerprint, dry_run, started_at, mode = current
+    import_id, held, expired, status, fingerprint, dry_run, started_at, mode, upload = current
     dead = _is_dead(held)
     if status == "awaiting_approval" and not expired:
         message = (
@@ -219,6 +221,7 @@ def _take_over(connection: Connection, subject: Subject, request: Request, curre
         raise BusyError("busy", message)
     same = (
         fingerprint == subject.fingerprint
+        and upload == subject.upload
         and dry_run == request.dry_run
         and (mode == "full" or not request.full_import)
     )

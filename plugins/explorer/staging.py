@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 from explorer import database, imports
 from explorer.database import Connection
 from explorer.imports import HaltedError, Import
-from explorer.records import Author, Department, Output, Record, Refusal
+from explorer.records import Author, Department, Note, Output, Record, Refusal
 from explorer.sources import Cursor, Page, Part, Plan, Source
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 RECORD_TABLES = ("output", "output_identifier", "contribution", "author", "department", "refusal", "note")
 LONGEST_KEY = 500
 MOST_PARTS, MOST_ATTEMPTS, MOST_ON_A_PAGE = 1 << 13, 1 << 8, 1 << 16
+OF_THE_PART = MOST_ON_A_PAGE - 1  # the position that no record of a page has: notes on the part stand there
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,7 @@ def progress(connection: Connection) -> list[Progress]:
     rows = connection.execute(
         "select name, scope, start, number, attempt, page, records, expected, cursor, done from part order by number"
     ).fetchall()
-    return [
-        Progress(Part(str(r[0]), r[1], r[2]), r[3], r[4], r[5], r[6], r[7], r[8], bool(r[9]))
-        for r in rows
-    ]
+    return [Progress(Part(str(r[0]), r[1], r[2]), r[3], r[4], r[5], r[6], r[7], r[8], bool(r[9])) for r in rows]
 
 
 def read_part(
@@ -118,6 +116,7 @@ def _commit_page(connection: Connection, import_: Import, state: Progress, page:
         raise HaltedError("not_alone", message)
     base = state.number << 50 | attempt << 42 | number << 16
     write(connection, page.records, base=base, clock=page.clock)
+    _copy(connection, "note", (_note_row("part", base + OF_THE_PART, note) for note in page.notes))
     connection.commit()
     return Progress(
         state.part,
@@ -136,25 +135,17 @@ def write(connection: Connection, records: Sequence[Record], *, base: int, clock
     rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in RECORD_TABLES}
     for record_number, record in enumerate(records, start=base):
         entity = _rows_of(record, record_number, clock, rows)
-        for note in record.notes:
-            rows["note"].append(
-                (
-                    entity,
-                    record_number,
-                    note.code,
-                    note.severity,
-                    note.field,
-                    note.value,
-                    note.repaired_to,
-                    note.message,
-                )
-            )
+        rows["note"].extend(_note_row(entity, record_number, note) for note in record.notes)
         refusal = _too_long(record) or record.refusal
         if refusal is not None:
             rows["refusal"].append((entity, record_number, refusal.rule, refusal.reason, refusal.field, refusal.value))
     for table, lines in rows.items():
         if lines:
             _copy(connection, table, lines)
+
+
+def _note_row(entity: str, number: int, note: Note) -> tuple[Any, ...]:
+    return (entity, number, note.code, note.severity, note.field, note.value, note.repaired_to, note.message)
 
 
 def _rows_of(record: Record, number: int, clock: str | None, rows: dict[str, list[tuple[Any, ...]]]) -> str:

@@ -491,7 +491,7 @@ def test_the_source_of_an_institution(groups: str, departments: str, key: str | 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="There is no file"):
         records(source(tmp_path / "publications.csv"))
-    with pytest.raises(SourceError, match="uploaded"):
+    with pytest.raises(SourceError, match="No publications file was sent yet"):
         records(source(None))
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
-from explorer.records import Record
+from explorer.records import Note, Record
+from explorer.report import Report
 
 Cursor = Mapping[str, object]  # small, JSON; its meaning belongs to the source
 
@@ -41,7 +42,7 @@ class Page:
     when it answered. ``expected`` is the source's own idea of the part's size. ``repairs`` counts what had to be
     mended to read the page, by kind. ``restart`` says that the part began again from the front (an expired token):
     what was read of it before does not count. ``incomplete`` says in a sentence what the part lost; absence from an
-    incomplete part never means deletion.
+    incomplete part never means deletion. ``notes`` are what a librarian should know of the part as a whole.
     """
 
     records: Sequence[Record]
@@ -51,6 +52,7 @@ class Page:
     repairs: Mapping[str, int] = field(default_factory=dict)
     restart: bool = False
     incomplete: str | None = None
+    notes: Sequence[Note] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,15 @@ class Abilities:
     lists_authors: bool = False  # people come as records of their own, not only as credits
     says_changes: bool = False  # can be asked for what changed since a time
     joins_records: bool = False  # several records may make one output (spreadsheet rows)
-
-
     names_departments: bool = False  # departments come with the outputs' records that name them, and go with the last one
+
+
 class Source(Protocol):
     """A system that an institution keeps its outputs in."""
 
-    abilities: Abilities
+    @property
+    def abilities(self) -> Abilities:
+        """What it can do."""
 
     def parts(self, plan: Plan) -> Sequence[Part]:
         """The parts to be read, departments first. May ask the source (its sets, its version)."""
@@ -87,6 +91,14 @@ class Source(Protocol):
 
     def check(self) -> Iterator[Finding]:
         """Tries every address, right and format by name, and a sample of records."""
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """A source whose records come from a file that a person made, who wants to know what was made of it."""
+
+    def report(self) -> Report:
+        """What was read, mended, left out and refused, row by row. Raises ``SourceError``."""
 
 
 class SourceError(Exception):

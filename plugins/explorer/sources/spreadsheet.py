@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -62,12 +61,23 @@ def source(institution: config.Institution, connection: Connection | None, *, ha
     )
 
 
+@dataclass(frozen=True, slots=True)
+class SentFile:
+    """A file that was sent: its name, and what gives its bytes when they are wanted."""
+
+    name: str
+    read: Callable[[], bytes] = field(repr=False)
+
+
+Address = Path | str | SentFile
+
+
 @dataclass(frozen=True)
 class SpreadsheetSource:
-    """``explorer.sources.Source`` over two files: a path is read, a text is an https address."""
+    """``explorer.sources.Source`` over two files: a path is read, a text is an https address, or it was sent."""
 
-    publications: Path | str | None
-    groups: Path | str | None
+    publications: Address | None
+    groups: Address | None
     hash_key: bytes = field(repr=False)
     columns: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -94,7 +104,7 @@ class SpreadsheetSource:
         sheet = self.sheet()
         restart = cursor is not None and cursor["file"] != sheet.table.digest
         after = int(str(cursor["row"])) if cursor and not restart else 0
-        repairs = Counter(note.code for note in sheet.notes) if not after else Counter()
+        notes = (*sheet.table.notes, *sheet.notes) if not after else ()
         with _refusals(self._name(self.publications)):
             outputs = sheet.outputs(after=after)
             page = list(itertools.islice(outputs, PAGE_ROWS))
@@ -102,15 +112,15 @@ class SpreadsheetSource:
                 following = list(itertools.islice(outputs, PAGE_ROWS))
                 last = int((page[-1].place or "row 0").removeprefix("row ")) if page else after
                 behind = {"row": last, "file": sheet.table.digest} if following else None
-                yield Page(page, behind, repairs=repairs, restart=restart)
+                yield Page(page, behind, restart=restart, notes=notes)
                 if not following:
                     return
-                page, repairs, restart = following, Counter(), False
+                page, notes, restart = following, (), False
 
     def sheet(self) -> Sheet:
         """The publications file, looked at: its table, what its columns hold, the departments to look up."""
         if self.publications is None:
-            message = "No publications file has been uploaded yet: send one with “bin/explorer upload”."
+            message = "No publications file was sent yet: send one with `bin/explorer upload`, or let a folder be watched."
             raise SourceError("no_upload", message)
         names = DepartmentNames.of(self._hierarchy().departments) if self.groups else None
         content = self._content(self.publications)
@@ -137,6 +147,10 @@ class SpreadsheetSource:
 
     def report(self) -> Report:
         """Everything about the publications file that its maker should know. Raises ``SourceError``."""
+        return self._report
+
+    @functools.cached_property
+    def _report(self) -> Report:
         sheet = self.sheet()
         name = self._name(self.publications)
         with _refusals(name):
@@ -150,10 +164,9 @@ class SpreadsheetSource:
         yield Finding("groups file", ok=True, detail=detail)
 
     def _check_rows(self, sheet: Sheet) -> Iterator[Finding]:
-        name = self._name(self.publications)
         try:
-            with _refusals(name):
-                report = report_on(name, {}, (), sheet.outputs(), most=0)
+            report = self.report()
+            with _refusals(self._name(self.publications)):
                 valid = (output for output in sheet.outputs() if output.refusal is None)
                 samples = [_line(output) for output in itertools.islice(valid, SAMPLE_OUTPUTS)]
         except SourceError as error:
@@ -161,8 +174,10 @@ class SpreadsheetSource:
             return
         detail = f"{report.uploaded:,} uploaded, {report.valid:,} valid, {report.rejected:,} rejected"
         yield Finding("rows", report.valid > 0, detail, None if report.valid else TO_DO["no_identifier"])
+        of_the_file = {note.code for note in (*sheet.table.notes, *sheet.notes)}
         for code, count in report.counts.items():
-            yield Finding(code, ok=True, detail=f"in {count:,} places", fix=TO_DO.get(code))
+            if code not in of_the_file:
+                yield Finding(code, ok=True, detail=f"in {count:,} places", fix=TO_DO.get(code))
         yield Finding("sample", bool(samples), "\n".join(samples) or "no row has a valid identifier")
 
     def _hierarchy(self) -> Hierarchy:
@@ -176,7 +191,9 @@ class SpreadsheetSource:
             raise SourceError("groups_refused", message)
         return hierarchy
 
-    def _content(self, address: Path | str) -> Content:
+    def _content(self, address: Address) -> Content:
+        if isinstance(address, SentFile):
+            return address.read()
         if isinstance(address, Path):
             if not address.is_file():
                 raise SourceError("file_missing", f"There is no file {address}; mend the path or put the file there.")
@@ -189,7 +206,7 @@ class SpreadsheetSource:
         return answer.body
 
     @staticmethod
-    def _name(address: Path | str | None) -> str:
+    def _name(address: Address | None) -> str:
         return shown(address) if isinstance(address, str) else address.name if address else "no file"
 
 
