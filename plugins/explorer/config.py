@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -29,7 +29,9 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
     field_validator,
 )
 
@@ -176,9 +178,21 @@ Duration = Annotated[
 
 Platform = Literal["eprints", "bepress", "dspace6", "dspace7", "diva", "haplo", "esploro", "generic"]
 Role = Literal[
-    "author", "author_id", "email", "department", "section", "title", "type", "year", "venue", "ignore",
+    "author", "author_id", "orcid", "email", "department", "section", "title", "type", "year", "venue", "ignore",
     "doi", "pmid", "arxiv", "ads", "nct_id", "repec", "handle", "urn", "isbn", "uri",
 ]  # fmt: skip
+SECTION = r"^section:.*\S.*$"
+
+
+def _section_or_role(value: object, check: ValidatorFunctionWrapHandler) -> object:
+    return value if isinstance(value, str) and re.fullmatch(SECTION, value) else check(value)
+
+
+ColumnRole = Annotated[
+    Role,
+    WrapValidator(_section_or_role),
+    WithJsonSchema({"anyOf": [{"enum": list(get_args(Role))}, {"type": "string", "pattern": SECTION}]}),
+]
 ElementsVersion = Literal["4.9", "5.5", "6.13"]
 PureVersion = Literal[
     "510", "511", "512", "513", "514", "515", "516", "517", "518", "519", "520", "521", "522", "523", "524", "new",
@@ -244,8 +258,10 @@ class SpreadsheetSource(BaseSource):
     watch: Annotated[Text, AfterValidator(_without_login)] | None = Field(
         default=None, description="A folder or an object store's address whose newest files are imported."
     )
-    columns: Mapping[Text, Role] = Field(
-        default={}, description="Header to role, for headers of the publications file that are not understood alone."
+    columns: Mapping[Text, ColumnRole] = Field(
+        default={},
+        description="Header to role, for headers of the publications file that are not understood alone. `section`: the"
+        " column holds groups below the Level 1 group of its name, `section:NAME`: below that of another name.",
     )
     aliases: Mapping[Text, Text] = Field(
         default={}, description="A department's new name to the name that it had before, so that it keeps its place."

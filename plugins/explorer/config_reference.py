@@ -162,7 +162,7 @@ def _values(entry: Mapping[str, Any]) -> str:
     """What a key may hold, in a few words."""
     listed = _listed(entry)
     if listed:
-        return ", ".join(f"`{value}`" for value in listed) + (", a block" if "anyOf" in entry else "")
+        return ", ".join(f"`{value}`" for value in listed) + (", a block" if _may_be_block(entry) else "")
     if "examples" in entry:
         return f"like `{entry['examples'][0]}`"
     if "additionalProperties" in entry:
@@ -170,6 +170,10 @@ def _values(entry: Mapping[str, Any]) -> str:
     if entry.get("type") in {"integer", "number"}:
         return _bounds(entry)
     return WORDS.get(entry.get("type", ""), "a block")
+
+
+def _may_be_block(entry: Mapping[str, Any]) -> bool:
+    return any("$ref" in one for one in entry.get("anyOf", ()))
 
 
 def _listed(entry: Mapping[str, Any]) -> list[str]:

@@ -578,6 +578,28 @@ def test_the_schemes_are_those_of_the_identifiers() -> None:
     assert set(identifiers.SCHEMES) < set(get_args(config.Role))
 
 
+@pytest.mark.parametrize(
+    ("role", "fits"),
+    [
+        ("orcid", True),
+        ("section", True),
+        ("section:Therapeutic Area", True),
+        ("section: ", False),
+        ("sections:X", False),
+    ],
+)
+def test_the_role_of_a_column(role: str, fits: bool) -> None:
+    data = {"name": "L", "source": {"kind": "spreadsheet", "columns": {"Area": role}}}
+    schema_takes_it = jsonschema.Draft202012Validator(config_reference.json_schema()).is_valid(data)
+    try:
+        made = config.Institution.model_validate({"slug": "l", **data})
+    except ValueError:
+        assert (fits, schema_takes_it) == (False, False)
+    else:
+        assert (fits, schema_takes_it) == (True, True)
+        assert made.source.columns == {"Area": role}
+
+
 def test_importing_the_configuration_is_quick() -> None:
     code = "import sys, explorer.config; print({'pandas', 'airflow', 'sqlalchemy', 'psycopg'} & set(sys.modules))"
     environment = {"PYTHONPATH": str(config.INSTITUTIONS.parents[1] / "plugins")}
