@@ -18,7 +18,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simulators import voyages
+from simulators.bepress import Bepress
 from simulators.brobdingnag import brobdingnag, move_on
+from simulators.dspace6 import DSpace6
+from simulators.dspace7 import DSpace7
 from simulators.eprints import EPrints
 from simulators.repository import World, stamp, wall_clock
 
@@ -99,7 +103,12 @@ def main() -> int:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    simulators: dict[str, Simulator] = {"eprints": EPrints(world_of(memory.starts))}
+    simulators: dict[str, Simulator] = {
+        "eprints": EPrints(world_of(memory.starts)),
+        "bepress": Bepress(voyages.laputa(wall_clock)),
+        "dspace6": DSpace6(voyages.balnibarbi(wall_clock)),
+        "dspace7": DSpace7(voyages.luggnagg(wall_clock)),
+    }
     last = dict(memory.ports)
     with ExitStack() as stack:
         ports = {

@@ -180,9 +180,10 @@ class Faults:
 
 
 class Simulator(ABC):
-    """A server that answers as some product does. ``path`` is where it answers."""
+    """A server that answers as some product does. ``path`` is where it answers, ``also`` what else begins an address."""
 
     path = "/"
+    also: ClassVar[tuple[str, ...]] = ()
     faults_known: ClassVar[Mapping[str, str]] = TRANSPORT_FAULTS
 
     def __init__(self, faults: Collection[Fault] = ()) -> None:
@@ -313,7 +314,7 @@ class _Handler(BaseHTTPRequestHandler):
         form = self.command == "POST" and body
         arguments = parse_qsl(body.decode() if form else target.query, keep_blank_values=True)
         call = Call(self.command, target.path, tuple(arguments), dict(self.headers.items()))
-        if not target.path.removeprefix(MOVED).startswith(simulator.path):
+        if not target.path.removeprefix(MOVED).startswith((simulator.path, *simulator.also)):
             simulator.log(call, HTTPStatus.NOT_FOUND)
             self._send(Answer(b"Not Found\n", HTTPStatus.NOT_FOUND, "text/plain"))
             return
