@@ -70,6 +70,7 @@ def main(
     if errors.is_terminal:
         handler = RichHandler(console=errors, show_path=False, markup=False)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("urllib3").setLevel(logging.INFO if verbose else logging.ERROR)
     logging.getLogger("explorer").setLevel(logging.INFO if verbose else logging.CRITICAL)
 
 
