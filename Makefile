@@ -53,7 +53,7 @@ lint: setup-dev
 	MYPYPATH=plugins $(python) -m mypy
 
 test: lint
-	$(python) -m pytest -n $(WORKERS) $(TESTS)
+	$(python) -m pytest -n $(WORKERS) --ignore=tests/faults $(TESTS)
 
 faults: setup-dev
 	$(python) -m pytest tests/faults
