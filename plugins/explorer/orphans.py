@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def clean_up(connection: Connection, import_: Import, policy: str) -> dict[str, int]:
     """Applies the policy, then gives every record that is left its end. Returns counts for the log."""
     imports.hold_still(connection, import_)
-    database.run(connection, "staging/forget_stage", {"stages": ["clean_up_orphans"]})
+    database.run(connection, "staging/forget_stage", {"stages": ["clean_up_orphans", "review"]})
     orphaned = database.run(connection, "orphans/remove", {"policy": policy}).rowcount
     published = database.run(connection, "staging/ends").rowcount
     connection.execute("analyze verdict")

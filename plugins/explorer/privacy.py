@@ -24,7 +24,7 @@ def filter_records(
 ) -> dict[str, int]:
     """Drops records and credits; writes counts by rule to ``ops.privacy_drop``. Returns counts for the log."""
     imports.hold_still(connection, import_)
-    database.run(connection, "staging/forget_stage", {"stages": ["privacy_filter", "clean_up_orphans"]})
+    database.run(connection, "staging/forget_stage", {"stages": ["privacy_filter", "clean_up_orphans", "review"]})
     connection.execute("truncate credit")
     connection.execute("delete from ops.privacy_drop where import_id = %s", (import_.id,))
     levels = LEVELS[institution.privacy.level]

@@ -53,8 +53,8 @@ def plan_parts(connection: Connection, import_: Import, parts: Sequence[Part]) -
     imports.hold_still(connection, import_)
     for number, part in enumerate(parts):
         connection.execute(
-            "insert into part (name, number, scope, start) values (%s, %s, %s, %s) on conflict (name) do nothing",
-            (part.name, number, part.scope, Jsonb(dict(part.start))),
+            "insert into part (name, number, scope, start, via) values (%s, %s, %s, %s, %s) on conflict (name) do nothing",
+            (part.name, number, part.scope, Jsonb(dict(part.start)), part.via),
         )
     connection.commit()
 
@@ -96,17 +96,19 @@ def _commit_page(connection: Connection, import_: Import, state: Progress, page:
             f"{state.part.name}: began again {attempt} times, or sent {len(page.records)} records on a page; giving up"
         )
         raise HaltedError("part_never_ends", message)
-    records = (0 if page.restart else state.records) + len(page.records)
+    named = sum(isinstance(r, Department) for r in page.records) if state.part.scope != "departments" else 0
+    records = (0 if page.restart else state.records) + len(page.records) - named
     imports.hold_still(connection, import_)
     moved = connection.execute(
-        "update part set attempt = %s, page = %s, records = %s, expected = coalesce(%s, expected), cursor = %s,"
+        "update part set attempt = %s, page = %s, records = %s, named = case when %s then 0 else named end + %s,"
+        " expected = coalesce(%s, expected), cursor = %s,"
         " done = %s, clock = case when page = 0 or %s then %s else coalesce(clock, %s) end,"
         " incomplete = coalesce(%s, incomplete),"
         " repairs = (select coalesce(jsonb_object_agg(k, v), '{}') from (select key as k, sum(value::bigint) as v from"
         " (select * from jsonb_each_text(repairs) union all select * from jsonb_each_text(%s)) r group by key) s)"
         " where name = %s and attempt = %s and page = %s and not done",
         (
-            attempt, number, records, page.expected, Jsonb(dict(page.cursor)) if page.cursor is not None else None,
+            attempt, number, records, page.restart, named, page.expected, Jsonb(dict(page.cursor)) if page.cursor is not None else None,
             page.cursor is None, page.restart, page.clock, page.clock, page.incomplete, Jsonb(dict(page.repairs)),
             state.part.name, state.attempt, state.page,
         ),
@@ -174,8 +176,11 @@ def _rows_of(record: Record, number: int, clock: str | None, rows: dict[str, lis
             return "author"
         case Department():
             rows["department"].append(
-                (number, _key(record), record.place, record.name, list(record.parents), record.level, clock, content)
-            )
+                (
+                    number, _key(record), record.place, record.name, list(record.parents), record.level, record.datestamp,
+                    clock, content,
+                )
+            )  # fmt: skip
             return "department"
 
 
@@ -214,7 +219,7 @@ def _clean(value: Any) -> Any:  # noqa: ANN401 - a cell of any type
 def settle(connection: Connection, import_: Import) -> dict[str, int]:
     """Extraction is over: which copies count, what is deleted, what could not be read. Returns counts for the log."""
     imports.hold_still(connection, import_)
-    _forget(connection, "extract", "validate", "privacy_filter", "clean_up_orphans")
+    _forget(connection, "extract", "validate", "privacy_filter", "clean_up_orphans", "review")
     counts = {"superseded": 0}
     if connection.execute("select from part where attempt > 0 limit 1").fetchone() is not None:
         for table in RECORD_TABLES:
@@ -239,7 +244,7 @@ def _forget(connection: Connection, *stages: str) -> None:
 def start_validation(connection: Connection, import_: Import) -> None:
     """Takes back what validation and later stages decided before."""
     imports.hold_still(connection, import_)
-    _forget(connection, "validate", "privacy_filter", "clean_up_orphans")
+    _forget(connection, "validate", "privacy_filter", "clean_up_orphans", "review")
 
 
 def finish_validation(connection: Connection, *, joins_records: bool) -> dict[str, int]:
@@ -269,7 +274,10 @@ def counts(connection: Connection, verdict: str | None = None) -> dict[str, int]
 
 def staged(connection: Connection) -> dict[str, int]:
     """What the parts say was read, by entity; what staging must hold."""
-    rows = connection.execute("select scope, sum(records)::bigint from part group by scope").fetchall()
+    rows = connection.execute(
+        "select scope, sum(n)::bigint from (select scope, records as n from part"
+        " union all select 'departments', named from part) read group by scope"
+    ).fetchall()
     return {"output": 0, "author": 0, "department": 0} | {str(scope)[:-1]: int(n) for scope, n in rows}
 
 
@@ -279,6 +287,14 @@ def clocks(connection: Connection) -> dict[str, str]:
         "select name, clock from part where done and clock is not null and incomplete is null and scope <> 'departments'"
     )
     return {str(name): str(clock) for name, clock in rows}
+
+
+def still_there(connection: Connection, marks: Mapping[str, str]) -> dict[str, str]:
+    """The watermarks but for those of sets that are no longer read: one that comes back is read from the beginning."""
+    rows = connection.execute("select name from part where via is not null").fetchall()
+    names = {str(name) for (name,) in rows}
+    kinds = {name.partition(":")[0] for name in names}
+    return {name: mark for name, mark in marks.items() if name in names or name.partition(":")[0] not in kinds}
 
 
 def losses(connection: Connection) -> Iterator[tuple[str, str]]:

@@ -101,19 +101,27 @@ def review(connection: Connection, import_: Import, institution: Institution, ab
         "update ops.import set base_version = n.version from ops.institution n where n.slug = institution and id = %s",
         (import_.id,),
     )
-    _empty(connection, "scope", "delta", *DESIRED_TABLES)
+    _empty(connection, "scope", "delta", "department_alias", "membership", *DESIRED_TABLES)
     slug = {"institution": institution.slug}
     losses = list(staging.losses(connection))
     read_departments, departments_whole = _departments_read(connection)
     whole = import_.whole and not losses
 
+    database.run(connection, "review/scope_outputs", {**slug, "whole": whole})
+    for name in ("memberships", "scope_memberships"):
+        database.run(connection, f"review/{name}", {**slug, "whole": whole})
+    database.run(connection, "review/keep_departments")
     database.run(connection, "review/department_parents")
     database.run(connection, "review/departments")
-    if not departments_whole and (read_departments or not import_.whole):
+    if not departments_whole and (read_departments or not whole):
         database.run(connection, "review/same_departments", slug)
+    if abilities.names_departments:
+        database.run(connection, "review/department_aliases")
+        database.run(connection, "review/named_departments", slug)
+        database.run(connection, "review/unnamed_departments")
+        database.run(connection, "review/department_fingerprints")
     connection.execute("analyze desired_department")
     database.run(connection, "review/scope_departments", slug)
-    database.run(connection, "review/scope_outputs", {**slug, "whole": whole})
     if not whole:
         database.run(connection, "review/scope_reexamined", slug)
 
@@ -243,7 +251,7 @@ def load(connection: Connection, import_: Import) -> Mapping[str, Mapping[str, i
         if not first:
             database.run(connection, "load/history", parameters)
         database.run(connection, "load/blank", {"institution": import_.institution})
-        marks = {**import_.plan, **staging.clocks(connection)}
+        marks = {**staging.still_there(connection, import_.plan), **staging.clocks(connection)}
         losses = "; ".join(f"{part}: {sentence}" for part, sentence in staging.losses(connection))
         error = {"task": "extract", "code": "incomplete", "message": losses} if losses else None
         ending = {"status": "failed" if losses else "succeeded", "error": Jsonb(error) if error else None}

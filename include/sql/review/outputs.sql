@@ -14,11 +14,12 @@ with own as (
     from published_record r join output o using (record) cross join lateral unnest(o.groups) as g (key)
     group by r.key
 ), wanted as (
-    select own.key, own.title, own.type, own.year, own.venue, coalesce(named.groups, '{}') as groups
-    from own left join named using (key)
+    select own.key, own.title, own.type, own.year, own.venue, coalesce(m.sets, named.groups, '{}') as groups
+    from own left join named using (key) left join membership m using (key)
     union all
-    select o.key, o.title, o.type, o.year, o.venue, o.groups
+    select o.key, o.title, o.type, o.year, o.venue, coalesce(m.sets, o.groups)
     from scope s join warehouse.research_output o on o.institution = %(institution)s and o.key = s.key
+    left join membership m on m.key = o.key
     where s.entity = 'output' and s.cause = 'reexamined'
 ), identifiers as (
     select output_key, string_agg(scheme || ' ' || value || ' ' || derived, E'\n' order by scheme, value) as all_of

@@ -3,7 +3,9 @@
 -- Parameters: institution.
 -- Row count: links to departments.
 with again as (
-    select o.key, o.groups from scope s join warehouse.research_output o on o.institution = %(institution)s and o.key = s.key
+    select o.key, coalesce(m.sets, o.groups) as groups
+    from scope s join warehouse.research_output o on o.institution = %(institution)s and o.key = s.key
+    left join membership m on m.key = o.key
     where s.entity = 'output' and s.cause = 'reexamined'
 ), identifiers as (
     insert into desired_output_identifier (output_key, scheme, value, derived)
@@ -21,4 +23,6 @@ with again as (
 )
 insert into desired_output_department (output_key, department_key)
 select distinct again.key, d.key
-from again cross join lateral unnest(again.groups) as named (key) join desired_department d on d.key = named.key
+from again cross join lateral unnest(again.groups) as named (key)
+left join department_alias a on a.alias = named.key
+join desired_department d on d.key = coalesce(a.key, named.key)

@@ -23,7 +23,7 @@ select jsonb_build_object(
     'rejected', coalesce((by_verdict ->> 'rejected')::bigint, 0),
     'excluded', coalesce((by_verdict ->> 'excluded')::bigint, 0),
     'dropped_by_privacy', coalesce((by_verdict ->> 'dropped_by_privacy')::bigint, 0),
-    'orphaned', 0, 'merged', 0,
+    'orphaned', 0, 'merged', coalesce((by_verdict ->> 'merged')::bigint, 0),
     'added', added, 'updated', updated, 'unchanged', desired - added - updated, 'removed', removed,
     'untouched', 0, 'published', desired, 'published_before', before, 'kept', desired)
 from ends, actions, sizes

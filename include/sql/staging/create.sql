@@ -14,7 +14,9 @@ create unlogged table part (
     cursor jsonb,
     attempt integer not null default 0,
     page integer not null default 0,
+    via text collate "C",  -- the set that it reads, where records live by set
     records bigint not null default 0,
+    named bigint not null default 0,  -- departments that its records named in passing
     expected bigint,
     clock text,
     done boolean not null default false,
@@ -75,6 +77,7 @@ create unlogged table department (
     name text not null,
     parents text[] collate "C" not null,
     level text,
+    datestamp text collate "C",
     clock text collate "C",
     content uuid not null
 );
@@ -113,6 +116,8 @@ create index credit_by_record on credit (record);
 create unlogged table scope (entity text not null, key text collate "C" not null, cause text not null, primary key (entity, key));
 create unlogged table desired_department (key text collate "C" not null, name text not null, fingerprint uuid);
 create unlogged table desired_department_parent (department_key text collate "C" not null, parent_key text collate "C" not null);
+create unlogged table department_alias (alias text collate "C" primary key, key text collate "C" not null);
+create unlogged table membership (key text collate "C" primary key, sets text[] collate "C" not null);
 create unlogged table desired_author (key text collate "C" not null, name text not null, ids jsonb not null, fingerprint uuid);
 create unlogged table desired_author_department (author_key text collate "C" not null, department_key text collate "C" not null);
 create unlogged table desired_output (

@@ -1,13 +1,23 @@
 -- Purpose: of several copies of one record, one counts: the newest datestamp, then the newest answer of the server, then
---   deleted before live, then the content, so that the result never depends on the order of reading.
+--   deleted before live, then the content, so that the result never depends on the order of reading. Where records live
+--   by set, that holds within a set; a record that some set has is not deleted, whatever others say of it. A department
+--   that records name in passing is called what the newest of them calls it.
 -- Row count: copies set aside.
 insert into verdict (entity, record, verdict, stage, rule)
 select entity, record, 'duplicate', 'extract', 'same_record'
 from (
     select 'output' as entity, record, row_number() over (
-        partition by key order by datestamp desc nulls last, clock desc nulls last, deleted desc, content desc, record desc
+        partition by key order by rank_in_set > 1, via is not null and deleted,
+            datestamp desc nulls last, clock desc nulls last, deleted desc, content desc, record desc
     ) as place
-    from output where key in (select key from output group by key having count(*) > 1)
+    from (
+        select o.*, p.via, row_number() over (
+            partition by o.key, p.via
+            order by o.datestamp desc nulls last, o.clock desc nulls last, o.deleted desc, o.content desc, o.record desc
+        ) as rank_in_set
+        from output o left join part p on p.number = o.record >> 50
+        where o.key in (select key from output group by key having count(*) > 1)
+    ) in_set
     union all
     select 'author', record, row_number() over (
         partition by key order by datestamp desc nulls last, clock desc nulls last, deleted desc, content desc, record desc
@@ -15,7 +25,8 @@ from (
     from author where key in (select key from author group by key having count(*) > 1)
     union all
     select 'department', record, row_number() over (
-        partition by key order by clock desc nulls last, content desc, record desc
+        partition by key order by datestamp desc nulls last, case when datestamp is null then clock end desc nulls last,
+            content desc, record desc
     )
     from department where key in (select key from department group by key having count(*) > 1)
 ) copies

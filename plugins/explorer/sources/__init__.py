@@ -27,11 +27,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One independent list of a source: a window, a set, a file. Parts may be read side by side."""
+    """One independent list of a source: a window, a set, a file. Parts may be read side by side.
+
+    ``via``: the set that it reads, where a record lives as long as one of its sets has it. A set's list may hold a record
+    that others hold too; one that it reports as deleted has left this set alone. The sets take the place of the
+    departments that an output's record names.
+    """
 
     name: str  # stable from import to import: the watermark is kept under it
     scope: Literal["departments", "authors", "outputs"] = "outputs"
     start: Cursor = field(default_factory=dict)
+    via: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,14 @@ class Reporting(Protocol):
 
     def report(self) -> Report:
         """What was read, mended, left out and refused, row by row. Raises ``SourceError``."""
+
+
+@runtime_checkable
+class Sweeps(Protocol):
+    """A source of which only a whole list may show what was deleted: then an import is full every now and then."""
+
+    def reports_deletions(self) -> bool:
+        """Whether it tells of each deletion. May ask the source. Raises ``SourceError``."""
 
 
 class SourceError(Exception):
