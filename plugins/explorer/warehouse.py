@@ -139,6 +139,7 @@ def review(connection: Connection, import_: Import, institution: Institution, ab
     for entity in ("departments", "authors", "outputs"):
         database.run(connection, f"review/delta_{entity}", slug)
     database.run(connection, "review/delta_rekeyed")
+    connection.execute("analyze delta")
 
     result = _tally(connection, institution.slug, abilities)
     connection.execute("update ops.import set tally = %s where id = %s", (Jsonb(result.tally), import_.id))

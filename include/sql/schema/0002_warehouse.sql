@@ -129,6 +129,10 @@ begin
         execute format('alter table warehouse.%I add foreign key (institution, %s) references warehouse.%I',
                        link.child || '__' || slug, link.columns, link.parent || '__' || slug);
     end loop;
+    -- Without statistics the next, small import would be planned as if these were empty.
+    for parent in select c.relname from pg_class c where c.relnamespace = 'warehouse'::regnamespace and c.relkind = 'p' loop
+        execute format('analyze warehouse.%I', parent || '__' || slug);
+    end loop;
 end $$;
 
 create function warehouse.has_leaves(slug text) returns boolean language sql stable as $$
