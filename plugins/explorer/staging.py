@@ -62,9 +62,9 @@ def plan_parts(connection: Connection, import_: Import, parts: Sequence[Part]) -
 def progress(connection: Connection) -> list[Progress]:
     """All parts, in order."""
     rows = connection.execute(
-        "select name, scope, start, number, attempt, page, records, expected, cursor, done from part order by number"
+        "select name, scope, start, via, number, attempt, page, records, expected, cursor, done from part order by number"
     ).fetchall()
-    return [Progress(Part(str(r[0]), r[1], r[2]), r[3], r[4], r[5], r[6], r[7], r[8], bool(r[9])) for r in rows]
+    return [Progress(Part(str(r[0]), r[1], r[2], r[3]), r[4], r[5], r[6], r[7], r[8], r[9], bool(r[10])) for r in rows]
 
 
 def read_part(
