@@ -26,7 +26,7 @@ from explorer import config, connections, database, imports, local, orphans, pri
 from explorer.config import Institution
 from explorer.database import Connection
 from explorer.imports import FinishedError, HaltedError, Import, Request, Subject
-from explorer.sources import Plan, Source, SourceError
+from explorer.sources import Plan, Source, SourceError, Sweeps
 from explorer.staging import Progress
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ TALLY = (
 )  # fmt: skip
 APPROVAL_WITHIN = timedelta(days=3)
 PROGRESS_SECONDS = 10.0
+SWEEP_IS_NEAR = 0.95  # of the interval: a weekly import that begins a second early does not wait for another week
 
 Report = Callable[[Progress], None]
 
@@ -134,6 +135,7 @@ def open_import(place: Site, request: Request, files: uploads.Sent | uploads.Aga
     with database.connect(place.dsn, application="explorer open_import") as connection:
         imports.drop_expired_staging(connection)
         sent = files or uploads.taken_from_folder(institution, source, connection)
+        sweep = _sweep(place, source, connection)
         connection.commit()
         with connection.transaction():
             subject = Subject(
@@ -144,11 +146,32 @@ def open_import(place: Site, request: Request, files: uploads.Sent | uploads.Aga
                 fingerprint=institution.fingerprint(rules_version()),
                 says_changes=source.abilities.says_changes,
                 overlap=getattr(source, "overlap", timedelta(minutes=10)),
+                sweep=sweep,
                 upload=uploads.choose(connection, institution.slug, sent, trial=request.dry_run),
             )
             import_ = imports.open_import(connection, subject, request)
     log.info("%s: import %d, %s: %s", institution.name, import_.id, import_.mode, import_.reason)
     return import_.id
+
+
+def _sweep(place: Site, source: Source, connection: Connection) -> str | None:
+    """Why this import has to be full although changes are told: deletions are not, and the last full one is long ago."""
+    every: timedelta | None = getattr(place.institution.source, "sweep_every", None)
+    age = imports.since_whole(connection, place.institution.slug)
+    connection.commit()  # nothing stays locked while the source is asked
+    if every is None or not isinstance(source, Sweeps):
+        return None
+    if age is not None and age < every * SWEEP_IS_NEAR:
+        return None
+    try:
+        if source.reports_deletions():
+            return None
+    except SourceError as error:
+        log.warning("whether deletions are reported could not be asked: %s", error)  # what reads next will fail with it
+        return None
+    if age is None:
+        return "the repository does not report deletions, and there was no full import without losses yet"
+    return f"the repository does not report deletions, and {age.days} days have passed since the last full import"
 
 
 def _kind_in_words(institution: Institution) -> str:

@@ -142,6 +142,7 @@ class Subject:
     fingerprint: str
     says_changes: bool
     overlap: timedelta
+    sweep: str | None = None  # why it is time to compare all that there is, where it is
     upload: int | None = None  # the set of files that this import is to read
 
 
@@ -261,6 +262,8 @@ def _plan(  # noqa: PLR0911 - a reason each
         return "full", "the configuration or the rules changed since the last import", {}
     if not subject.says_changes:
         return "full", "this kind of source cannot say what changed", {}
+    if subject.sweep is not None:
+        return "full", subject.sweep, {}
     marks = dict(watermarks) if isinstance(watermarks, dict) else {}
     if not marks:
         return "full", f"import {last_id} left no time to start from", {}
@@ -278,6 +281,17 @@ def _plan(  # noqa: PLR0911 - a reason each
         f"changes since {min(plan.values())} (the source's clock at import {last_id}, less an overlap)",
         plan,
     )
+
+
+def since_whole(connection: Connection, institution: str) -> timedelta | None:
+    """How long ago the institution was last imported whole, with nothing lost; None where it never was."""
+    row = connection.execute(
+        "select now() - max(started_at) from ops.import where institution = %s and mode = 'full' and kind = 'import'"
+        " and published_at is not null and status = 'succeeded'",
+        (institution,),
+    ).fetchone()
+    age: timedelta | None = row[0] if row else None
+    return age
 
 
 def _make_staging(connection: Connection, import_: Import) -> None:

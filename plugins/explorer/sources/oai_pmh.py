@@ -95,6 +95,10 @@ class OaiPmh:
         in_records = self.settings.departments.mode == "source" and self.accent.names_departments
         return Abilities(says_changes=not any(isinstance(each, str) for each in files), names_departments=in_records)
 
+    def reports_deletions(self) -> bool:
+        """Whether deleted records stay in the lists: OAI-PMH 2.0, section 2.5.1. ``transient`` promises nothing."""
+        return self.repository.identity.deletions == "persistent"
+
     @property
     def overlap(self) -> timedelta:
         """What is taken off the watermark of an incremental import."""

@@ -1,0 +1,125 @@
+"""A repository that does not report deletions is read whole every now and then; then what is absent goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from explorer import database, exports, flow
+from explorer.imports import HaltedError, Request
+from explorer.records import Identifier, Output
+from explorer.sources import SourceError
+from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("without_expectations")
+runs = iter(range(10**6))
+
+
+@dataclass
+class Forgetful(ScriptedSource):
+    """What is deleted vanishes; ``asked`` counts how often it was asked whether that is so."""
+
+    reports: bool | None = False
+    asked: int = 0
+
+    def reports_deletions(self) -> bool:
+        self.asked += 1
+        if self.reports is None:
+            raise SourceError("unreachable", "The repository cannot be reached.")
+        return self.reports
+
+
+def do_import(site: ScriptedSite) -> dict[str, object]:
+    import_id = flow.run(site, Request(run_key=f"sweep-{next(runs)}", stays=True))
+    with database.connect(site.dsn) as connection:
+        return dict(flow.object_of(connection, import_id))
+
+
+def published(site: ScriptedSite) -> int:
+    with database.connect(site.dsn) as connection:
+        _, rows = exports.published(connection, site.institution.slug, exports.What.OUTPUTS)
+        return len(list(rows))
+
+
+def age_imports(site: ScriptedSite, days: float) -> None:
+    """As if all that was done had been done so many days earlier."""
+    with database.connect(site.dsn) as connection:
+        connection.execute(
+            "update ops.import set started_at = started_at - %s * interval '1 day' where institution = %s",
+            (days, site.institution.slug),
+        )
+        connection.commit()
+
+
+@pytest.fixture
+def source() -> Forgetful:
+    made = Forgetful()
+    for number in range(8):
+        made.put(Output(f"o{number}", title=f"Title {number}", identifiers=(Identifier("doi", f"10.5555/o{number}"),)))
+    made.tick = 1
+    return made
+
+
+@pytest.fixture
+def site(warehouse_dsn: str, tmp_path: Path, source: Forgetful) -> ScriptedSite:
+    return make_site(warehouse_dsn, tmp_path, source)
+
+
+def test_what_vanished_goes_when_a_sweep_is_due(site: ScriptedSite, source: Forgetful) -> None:
+    assert do_import(site)["reason"] == "the first import"
+    del source.outputs["o3"]
+    age_imports(site, 6)
+    soon = do_import(site)
+    assert (soon["mode"], published(site)) == ("incremental", 8)
+    age_imports(site, 1)
+    due = do_import(site)
+    assert due["mode"] == "full"
+    assert (
+        due["reason"] == "the repository does not report deletions, and 7 days have passed since the last full import"
+    )
+    assert published(site) == 7
+    assert do_import(site)["mode"] == "incremental"
+
+
+def test_a_weekly_import_that_begins_a_little_early_sweeps(site: ScriptedSite) -> None:
+    do_import(site)
+    age_imports(site, 6.99)
+    assert do_import(site)["mode"] == "full"
+
+
+def test_the_source_is_asked_only_when_it_is_time(site: ScriptedSite, source: Forgetful) -> None:
+    do_import(site)
+    asked = source.asked
+    do_import(site)
+    assert source.asked == asked
+    age_imports(site, 8)
+    do_import(site)
+    assert source.asked == asked + 1
+
+
+@pytest.mark.parametrize("reports", [True, None])
+def test_a_source_that_reports_deletions_or_keeps_silent_is_not_swept(
+    site: ScriptedSite, source: Forgetful, reports: bool | None
+) -> None:
+    do_import(site)
+    source.reports = reports
+    age_imports(site, 100)
+    assert do_import(site)["mode"] == "incremental"
+
+
+def test_a_sweep_that_lost_something_deletes_nothing_and_is_done_again(site: ScriptedSite, source: Forgetful) -> None:
+    do_import(site)
+    del source.outputs["o3"]
+    age_imports(site, 8)
+    source.incomplete = "The repository announced 8 records and sent 7."
+    with pytest.raises(HaltedError, match="announced 8 records"):
+        do_import(site)
+    assert published(site) == 8
+    source.incomplete = None
+    again = do_import(site)
+    assert (again["mode"], again["status"], published(site)) == ("full", "succeeded", 7)
