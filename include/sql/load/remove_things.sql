@@ -1,4 +1,5 @@
 -- Purpose: removes outputs, authors or departments.
--- Parameters: entity. Identifiers: published, the table.
+-- Parameters: entity, institution. Identifiers: published, the table.
 -- Row count: things removed.
-delete from {published} t using delta d where d.entity = %(entity)s and d.action = 'remove' and d.key = t.key
+delete from {published} t using delta d
+where t.institution = %(institution)s and d.entity = %(entity)s and d.action = 'remove' and d.key = t.key
