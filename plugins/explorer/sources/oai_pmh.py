@@ -116,7 +116,8 @@ class OaiPmh:
         """The departments, if they come from here, and a list of outputs for each set that is harvested by itself."""
         del plan  # windows by date would be made here
         sets = self.accent.harvests(self.repository, self.settings)
-        listed = [Part(f"outputs:{name}") for name in sets] or [Part("outputs")]
+        by_set = self.accent.records_live_by_set
+        listed = [Part(f"outputs:{name}", via=name if by_set else None) for name in sets] or [Part("outputs")]
         return [*([Part("departments", "departments")] if self._lists_departments else []), *listed]
 
     def read(self, part: Part, plan: Plan, cursor: Cursor | None) -> Iterator[Page]:

@@ -156,7 +156,7 @@ class Accent:
     one was. ``placed`` is asked instead where the tree is needed to say which memberships count: it gets the departments.
     ``departments``: None where no list of them is to be had.
     ``described``: departments that a record itself describes (name, path); ``names_departments``: they are listed
-    nowhere else.
+    nowhere else. ``records_live_by_set``: each harvested set says of itself alone which records it has.
     """
 
     mapping: str = "oai_dc"
@@ -168,6 +168,7 @@ class Accent:
     placed: Callable[[Record, Mapping[str, Department], Settings], Placed] | None = None
     described: Callable[[Record, Settings], Iterable[Department]] = no_departments
     names_departments: bool = False
+    records_live_by_set: bool = False
     harvests: Callable[[Repository, Settings], Sequence[str]] = sets_as_told
     spellings: Callable[[str], tuple[str, ...]] = levels
     set_spec: Callable[[str], str] = str
