@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 LONGEST_VALUE = 500  # characters of a value that a note shows
+MOST_REMEMBERED = 1_000_000  # rows that a repeated row is looked for among: memory has a bound
 
 _SYNONYMS = Path(__file__).resolve().parents[2] / "include" / "mappings" / "spreadsheet.yaml"
 _IGNORE = "ignore"
@@ -217,9 +218,12 @@ class Sheet:
 
     def outputs(self, *, after: int = 0) -> Iterator[Output]:
         """An output for each row that is not blank, behind row number ``after``."""
-        seen: dict[bytes, int] = {}
+        seen: dict[int, int] = {}
         for row in self.table.rows():
-            first = seen.setdefault(_digest(row), row.number)
+            digest = _digest(row)
+            first = seen.get(digest, row.number)
+            if first == row.number and len(seen) < MOST_REMEMBERED:
+                seen[digest] = first
             if row.number <= after:
                 continue
             output = self.output(row)
@@ -486,11 +490,11 @@ def _beyond(row: Row, width: int) -> int | None:
     return next(at for at in range(width, len(row.cells)) if not is_blank(Row(0, row.cells[at : at + 1])))
 
 
-def _digest(row: Row) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
+def _digest(row: Row) -> int:
+    digest = hashlib.blake2b(digest_size=12)  # a number of 96 bits: 44 bytes of memory
     for cell in row.cells:
         digest.update(cell.strip().encode("utf-8", "surrogatepass") + b"\0")
-    return digest.digest()
+    return int.from_bytes(digest.digest(), "big")
 
 
 def _placed(note: Note, column: str, cell: str) -> Note:

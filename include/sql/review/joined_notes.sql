@@ -8,18 +8,20 @@ with recursive rows_of as (  -- the same row again has a note of its own
         select from note n where n.entity = 'output' and n.code = 'repeated_row' and n.record = o.record)
 ), several as (
     select key, array_agg(place order by record) as places from rows_of group by key having count(*) > 1
-), claims as (
-    select distinct r.key, i.scheme, i.value, r.place, r.record
-    from rows_of r join output_identifier i using (record)
-    where not i.derived and i.scheme in ('doi', 'pmid', 'arxiv', 'ads', 'nct_id')
 ), conflicts as (
-    select key, scheme from claims group by key, scheme having count(distinct value) > 1
+    select r.key, i.scheme from published_record r join output_identifier i using (record)
+    where not i.derived and i.scheme in ('doi', 'pmid', 'arxiv', 'ads', 'nct_id')
+    group by r.key, i.scheme having min(i.value) <> max(i.value)
+), claims as (
+    select distinct key, c.scheme, i.value, r.place, r.record
+    from conflicts c join rows_of r using (key) join output_identifier i on i.record = r.record and i.scheme = c.scheme
+    where not i.derived
 ), conflict_places as (
     select key, scheme, array_agg(place order by record) as places
-    from (select distinct key, scheme, place, record from claims join conflicts using (key, scheme)) c group by key, scheme
+    from (select distinct key, scheme, place, record from claims) c group by key, scheme
 ), conflict_values as (
     select key, scheme, string_agg(value, ', ' order by value) as listed
-    from (select distinct key, scheme, value from claims join conflicts using (key, scheme)) c group by key, scheme
+    from (select distinct key, scheme, value from claims) c group by key, scheme
 ), path as (
     select d.key, d.name as path from desired_department d
     where not exists (select from desired_department_parent p where p.department_key = d.key)
