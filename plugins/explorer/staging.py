@@ -108,8 +108,8 @@ def _commit_page(connection: Connection, import_: Import, state: Progress, page:
         " (select * from jsonb_each_text(repairs) union all select * from jsonb_each_text(%s)) r group by key) s)"
         " where name = %s and attempt = %s and page = %s and not done",
         (
-            attempt, number, records, page.restart, named, page.expected, Jsonb(dict(page.cursor)) if page.cursor is not None else None,
-            page.cursor is None, page.restart, page.clock, page.clock, page.incomplete, Jsonb(dict(page.repairs)),
+            attempt, number, records, page.restart, named, page.expected,
+            Jsonb(dict(page.cursor)) if page.cursor is not None else None, page.cursor is None, page.restart, page.clock, page.clock, page.incomplete, Jsonb(dict(page.repairs)),
             state.part.name, state.attempt, state.page,
         ),
     ).rowcount  # fmt: skip

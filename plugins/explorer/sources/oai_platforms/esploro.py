@@ -67,6 +67,9 @@ def harvests(repository: Repository, settings: Settings) -> Sequence[str]:
     """Each department's set, or the profiles that the YAML names. Raises ``SourceError`` where there is no set to ask for."""
     if settings.departments.mode == "none":
         return settings.source.sets.include
+    if settings.departments.mode == "file":
+        message = "Esploro's departments are its sets: set departments to source, or to none with one profile."
+        raise SourceError("departments_file", message)
     found = sorted(_department_sets(repository, settings))
     if not found:
         raise SourceError("no_departments", f"No set is a department, and Esploro answers by set alone: {HINT}.")
