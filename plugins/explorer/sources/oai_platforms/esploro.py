@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 MARK = "Department = "  # the guide's, in this very case
 TYPED = ("doi", "pmid", "arxiv", "handle", "urn", "isbn")
-HINT = f"call the set of each department “{MARK}…”, or set departments: none and name one profile in source.sets.include"
+HINT = (
+    f"call the set of each department “{MARK}…”, or set departments: none and name one profile in source.sets.include"
+)
 
 _NAMESPACES = {"e": "http://alma.exlibrisgroup.com/esploro"}
 _CREATORS = etree.XPath("e:data/e:creators/e:creator", namespaces=_NAMESPACES)
