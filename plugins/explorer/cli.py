@@ -427,6 +427,52 @@ def _number(connection: database.Connection, slug: str, number: int | None) -> i
 
 
 @app.command()
+def diff(institution: Slug, *, number: Number = None, as_json: AsJson = False, as_csv: AsCsv = False) -> None:
+    """Show what an import changed; of a dry run, or one that waits, what it would change."""
+    with _warehouse() as connection:
+        slug = _slug(connection, institution)
+        import_id = _number(connection, slug, number)
+        names, rows = exports.difference(connection, slug, import_id)
+    if as_json:
+        _print_json([dict(zip(names, row, strict=True)) for row in rows])
+    elif as_csv:
+        _print_csv(names, rows)
+    else:
+        table = Table(*(name.replace("_", " ") for name in names), title=f"{slug}, import {import_id}")
+        for row in rows:
+            table.add_row(*(_plain(cell or "") for cell in row))
+        _console().print(
+            table if rows else f"Import {import_id} of {slug} changed nothing (a first import has no history)."
+        )
+
+
+@app.command()
+def rollback(
+    institution: Slug,
+    *,
+    to: Annotated[int, typer.Option("--to", metavar="ID", help="The import after which it should be as it was.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Work out the difference and change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Publish what was published after an earlier import, minus what privacy has removed since; then the institution is
+    on hold until `release`, and its next import is full."""
+    place = _site(institution)
+    import_id = flow.rollback(place, to_import=to, by=getpass.getuser(), dry_run=dry_run)
+    with database.connect(place.dsn) as connection:
+        made = flow.object_of(connection, import_id)
+    _print_json(made) if as_json else _print_import(place, made)
+    if not dry_run:
+        errors.print(f"[yellow]on hold: `bin/explorer release {place.institution.slug}` lets imports go on[/]")
+
+
+@app.command()
+def release(institution: Slug) -> None:
+    """Lift the hold of an institution that was rolled back, so that imports go on."""
+    why = flow.release(_site(institution))
+    errors.print(f"released; it was on hold: {_plain(why)}" if why else "it was not on hold")
+
+
+@app.command()
 def export(
     institution: Slug,
     what: Annotated[exports.What, typer.Argument(help="What to export.")],

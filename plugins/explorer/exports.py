@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from explorer import database
+from explorer import database, imports
 from explorer.tables import guarded
 
 if TYPE_CHECKING:
@@ -33,6 +33,17 @@ def select(connection: Connection, name: str, parameters: Mapping[str, object]) 
 def published(connection: Connection, slug: str, what: What) -> tuple[list[str], Rows]:
     """Column names and rows of an institution's published outputs, authors or departments, sorted by key."""
     return select(connection, f"explorer/export_{what}", {"institution": slug})
+
+
+def difference(connection: Connection, slug: str, import_id: int) -> tuple[list[str], Rows]:
+    """What an import changed, from the history; or would change, from its staging."""
+    status = connection.execute("select status from ops.import where id = %s", (import_id,)).fetchall()[0][0]
+    if status in {"dry_run", "awaiting_approval", "running"}:
+        staged = imports.get(connection, import_id)
+        if imports.has_staging(connection, import_id):
+            imports.stand_on(connection, staged)
+            return select(connection, "explorer/diff_staged", {})
+    return select(connection, "explorer/diff", {"institution": slug, "import_id": import_id})
 
 
 def cell(value: object) -> object:

@@ -22,7 +22,19 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from explorer import config, connections, database, imports, local, orphans, privacy, staging, uploads, warehouse
+from explorer import (
+    config,
+    connections,
+    database,
+    history,
+    imports,
+    local,
+    orphans,
+    privacy,
+    staging,
+    uploads,
+    warehouse,
+)
 from explorer.config import Institution
 from explorer.database import Connection
 from explorer.imports import FinishedError, HaltedError, Import, Request, Subject
@@ -383,7 +395,11 @@ def review(place: Site, import_id: int, *, approved: bool = False, stays: bool =
             imports.rest(connection, import_id, until=APPROVAL_WITHIN)
             connection.commit()
             log.warning("waits for approval: %s", "; ".join(sentences))
+            _alarm(f"{institution.name}: import {import_id} waits for approval", "; ".join(sentences))
             return "awaiting_approval"
+        if result.removed_by_privacy:
+            sentence = f"{result.removed_by_privacy} things are removed by privacy; such removals never wait"
+            _alarm(f"{institution.name}: import {import_id} removes what turned private", sentence)
         return "running"
 
 
@@ -455,10 +471,11 @@ def close_staging(place: Site, import_id: int, *, may_wait: bool = False) -> str
         if import_.status == "awaiting_approval" and not may_wait:
             imports.end(connection, import_id, "declined")
         status = imports.get(connection, import_id).status
-        if status in {"succeeded", "dry_run", "declined"} or import_.published:
+        if status in {"succeeded", "declined"} or import_.published:
             imports.drop_staging(connection, import_id)
-            connection.commit()
             log.info("import %d is %s; its staging is dropped", import_id, status)
+        history.forget(connection, import_.institution, place.institution.retention)
+        connection.commit()
         uploads.forget(connection, import_.institution)
         connection.commit()
         if status == "failed":
@@ -480,6 +497,34 @@ def _alarm(subject: str, sentence: str) -> None:
         notices.alarm(subject, sentence)
     except (mail.MailError, connections.ConnectionUnusableError) as error:
         log.error("the operators could not be told by mail: %s", error)  # noqa: TRY400 - the sentence is the whole of it
+
+
+def site_of(slug: str) -> Site:
+    """The institution of that slug, with the YAML that it was last imported with."""
+    with database.connect(local.warehouse_dsn()) as connection:
+        row = connection.execute("select configured_in from ops.institution where slug = %s", (slug,)).fetchone()
+    if row is None or not row[0]:
+        raise HaltedError("no_such_institution", f"{slug} was never imported into this warehouse")
+    return site(row[0])
+
+
+def rollback(place: Site, *, to_import: int, by: str, dry_run: bool = False) -> int:
+    """The published state becomes what it was after an import, minus what privacy has removed; then it is on hold."""
+    with database.connect(place.dsn, application="explorer rollback") as connection:
+        return history.rollback(
+            connection,
+            place.institution.slug,
+            to_import=to_import,
+            by=by,
+            abilities=place.source().abilities,
+            dry_run=dry_run,
+        )
+
+
+def release(place: Site) -> str | None:
+    """Lifts the hold; returns why it was on hold, None where it was not."""
+    with database.connect(place.dsn) as connection:
+        return history.release(connection, place.institution.slug)
 
 
 def answer(place: Site, import_id: int, *, approved: bool, by: str) -> None:

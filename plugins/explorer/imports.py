@@ -126,7 +126,6 @@ class Request:
     run_key: str
     full_import: bool = False
     dry_run: bool = False
-    scheduled: bool = False
     run_url: str | None = None
     stays: bool = False  # the holder lives as long as the import (a command line), not as long as one task
 
@@ -166,8 +165,8 @@ def open_import(connection: Connection, subject: Subject, request: Request) -> I
         ).fetchone()
         if known is not None:
             return _again(connection, int(known[0]), request)
-        if hold is not None and request.scheduled:
-            message = f"{subject.slug} is on hold: {hold}; `bin/explorer release {subject.slug}` lifts it"
+        if hold is not None and not request.dry_run:
+            message = f"{subject.slug} is on hold ({hold}); `bin/explorer release {subject.slug}` lifts that"
             raise BusyError("on_hold", message)
         current = connection.execute(
             "select id, holder, until < now(), status, fingerprint, dry_run, started_at, mode, upload"
@@ -191,7 +190,7 @@ def open_import(connection: Connection, subject: Subject, request: Request) -> I
         ).fetchall()[0]  # fmt: skip
         import_ = get(connection, int(row[0]))
         take(connection, import_.id, WORKING)
-        _make_staging(connection, import_)
+        make_staging(connection, import_)
     log.info("import %d of %s is %s: %s", import_.id, subject.slug, mode, reason)
     return import_
 
@@ -226,7 +225,7 @@ def _take_over(connection: Connection, subject: Subject, request: Request, curre
         and dry_run == request.dry_run
         and (mode == "full" or not request.full_import)
     )
-    if same and status == "running" and _has_staging(connection, int(import_id)):
+    if same and status == "running" and has_staging(connection, int(import_id)):
         connection.execute(
             "update ops.import set run_key = %s, run_url = coalesce(%s, run_url), error = null where id = %s",
             (request.run_key, request.run_url, import_id),
@@ -237,7 +236,7 @@ def _take_over(connection: Connection, subject: Subject, request: Request, curre
         )
         return get(connection, int(import_id))
     reason = "no answer in time" if status == "awaiting_approval" else "its holder is gone"
-    _end(connection, int(import_id), "declined" if status == "awaiting_approval" else "failed", "abandoned", reason)
+    close(connection, int(import_id), "declined" if status == "awaiting_approval" else "failed", "abandoned", reason)
     drop_staging(connection, int(import_id))
     return None
 
@@ -294,7 +293,7 @@ def since_whole(connection: Connection, institution: str) -> timedelta | None:
     return age
 
 
-def _make_staging(connection: Connection, import_: Import) -> None:
+def make_staging(connection: Connection, import_: Import) -> None:
     connection.execute(sql.SQL("create schema {}").format(sql.Identifier(import_.schema)))
     stand_on(connection, import_, local=True)
     database.run(connection, "staging/create")
@@ -306,7 +305,8 @@ def stand_on(connection: Connection, import_: Import, *, local: bool = False) ->
     connection.execute("select set_config('search_path', %s, %s)", (f"{import_.schema}, public", local))
 
 
-def _has_staging(connection: Connection, import_id: int) -> bool:
+def has_staging(connection: Connection, import_id: int) -> bool:
+    """Whether the staging of an import is there."""
     row = connection.execute("select to_regclass(%s) is not null", (f"import_{import_id}.state",)).fetchone()
     return row is not None and row[0] is True
 
@@ -335,7 +335,7 @@ def revive(connection: Connection, import_: Import) -> None:
     if import_.status != "failed" or import_.published:
         message = f"import {import_.id} has ended ({import_.status}); there is nothing left to do"
         raise FinishedError("finished", message)
-    if not _has_staging(connection, import_.id):
+    if not has_staging(connection, import_.id):
         message = f"the staging of import {import_.id} is gone; clear `open_import` in a new run, or import again"
         raise HaltedError("no_staging", message)
     other = connection.execute(
@@ -366,7 +366,7 @@ def working(
         with connection.transaction():
             import_ = get(connection, import_id)
             revive(connection, import_)
-            if not _has_staging(connection, import_id):
+            if not has_staging(connection, import_id):
                 message = f"the staging of import {import_id} is missing; clear `open_import`, or start a new run"
                 raise HaltedError("no_staging", message)
             take(connection, import_id, WORKING)
@@ -451,7 +451,8 @@ def hold_still(connection: Connection, import_: Import) -> None:
         raise HaltedError("taken_over", f"import {import_.id} is no longer at work here: somebody else took over")
 
 
-def _end(connection: Connection, import_id: int, status: str, code: str, message: str) -> None:
+def close(connection: Connection, import_id: int, status: str, code: str = "", message: str = "") -> None:
+    """Ends an import that is still open, in the transaction at hand."""
     connection.execute(
         "update ops.import set status = %s, finished_at = now(),"
         " error = coalesce(error, case when %s then %s::jsonb end) where id = %s and finished_at is null",
@@ -486,5 +487,5 @@ def answer(connection: Connection, import_id: int, *, approved: bool, by: str) -
 
 def end(connection: Connection, import_id: int, status: str, *, code: str = "", message: str = "") -> None:
     """Ends an import that is still open."""
-    _end(connection, import_id, status, code, message)
+    close(connection, import_id, status, code, message)
     connection.commit()

@@ -79,7 +79,6 @@ def open_import(path: str) -> int:
         run_key=run.run_id,
         full_import=bool(context["params"]["full_import"]),
         dry_run=bool(context["params"]["dry_run"]),
-        scheduled=str(run.run_type) == "scheduled",
         run_url=f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/{run.dag_id}/runs/{run.run_id}",
     )
     with told():
@@ -242,6 +241,41 @@ def told() -> Iterator[None]:
         raise AirflowSkipException(str(error)) from error
     except (ConfigError, ConnectionUnusableError, HaltedError, RefusedError) as error:
         raise AirflowFailException(str(error)) from error
+
+
+def rollback_dag() -> DAG:
+    """The DAG ``rollback``: an institution as it was after an import of its history, and on hold."""
+
+    @dag(
+        dag_id="rollback",
+        dag_display_name="Roll an institution back",
+        doc_md=rollback_dag.__doc__,
+        schedule=None,
+        start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - never scheduled
+        max_active_runs=1,
+        params={
+            "institution": Param("", type="string", minLength=1, description="The institution's slug."),
+            "to_import": Param(0, type="integer", description="The import after which it should be as it was."),
+            "dry_run": Param(False, type="boolean", description="Work out the difference and change nothing."),
+        },
+        tags=["rollback"],
+        default_args={**DEFAULTS, "retries": 1},
+    )
+    def roll_back() -> None:
+        @task
+        def rollback() -> int:
+            """Publishes what was published after that import, minus what privacy has removed since."""
+            from explorer import flow
+
+            params = get_current_context()["params"]
+            with told():
+                place = flow.site_of(params["institution"])
+                by = f"Airflow run {get_current_context()['dag_run'].run_id}"
+                return flow.rollback(place, to_import=params["to_import"], by=by, dry_run=params["dry_run"])
+
+        rollback()
+
+    return roll_back()
 
 
 def broken_dag(path: Path, problem: str) -> DAG:

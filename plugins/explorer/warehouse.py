@@ -141,7 +141,7 @@ def review(connection: Connection, import_: Import, institution: Institution, ab
     database.run(connection, "review/delta_rekeyed")
     connection.execute("analyze delta")
 
-    result = _tally(connection, institution.slug, abilities)
+    result = count(connection, institution.slug, abilities)
     connection.execute("update ops.import set tally = %s where id = %s", (Jsonb(result.tally), import_.id))
     report_records(connection, import_, institution, abilities)
     imports.reach(connection, "reviewed")
@@ -164,7 +164,7 @@ def _one(connection: Connection, name: str, parameters: Mapping[str, object] | N
     return row[0] if len(row) == 1 else row
 
 
-def _tally(connection: Connection, slug: str, abilities: Abilities) -> Review:
+def count(connection: Connection, slug: str, abilities: Abilities) -> Review:
     """The tally of this import. Raises where it does not add up: then nothing is published."""
     tally: Tally = {
         "outputs": _one(connection, "review/tally_outputs", {"institution": slug}),
@@ -227,19 +227,19 @@ def report_records(connection: Connection, import_: Import, institution: Institu
         database.run(connection, "review/joined_notes", {"import_id": import_.id})
 
 
-def load(connection: Connection, import_: Import) -> Mapping[str, Mapping[str, int]]:
+def load(connection: Connection, import_: Import, *, status: str = "succeeded") -> Mapping[str, Mapping[str, int]]:
     """Applies the difference in one transaction: readers see the old state or the new one. Returns the tally.
 
     Raises ``HaltedError`` with code ``moved`` where the warehouse has changed since the review.
     """
     with connection.transaction():
-        version, status, tally = connection.execute(
+        version, at_work, tally = connection.execute(
             "select n.version, i.status, i.tally from ops.institution n join ops.import i on i.institution = n.slug"
             " where i.id = %s for update",
             (import_.id,),
         ).fetchall()[0]
-        if status != "running":
-            message = f"import {import_.id} is {status}, not running; nothing was published"
+        if at_work != "running":
+            message = f"import {import_.id} is {at_work}, not running; nothing was published"
             raise HaltedError("taken_over", message)
         if version != import_.base_version:
             message = (
@@ -255,7 +255,7 @@ def load(connection: Connection, import_: Import) -> Mapping[str, Mapping[str, i
         marks = {**staging.still_there(connection, import_.plan), **staging.clocks(connection)}
         losses = "; ".join(f"{part}: {sentence}" for part, sentence in staging.losses(connection))
         error = {"task": "extract", "code": "incomplete", "message": losses} if losses else None
-        ending = {"status": "failed" if losses else "succeeded", "error": Jsonb(error) if error else None}
+        ending = {"status": "failed" if losses else status, "error": Jsonb(error) if error else None}
         database.run(connection, "load/close", {**parameters, **ending, "watermarks": Jsonb(marks)})
         imports.reach(connection, "loaded")
     result: Mapping[str, Mapping[str, int]] = tally

@@ -19,10 +19,12 @@ create table ops.institution (
     configured_in text,
     version bigint not null default 0,
     hold text,
+    history_from bigint not null default 0,
     added_at timestamptz not null default now()
 );
 comment on column ops.institution.configured_in is 'The YAML file that it was last imported with.';
 comment on column ops.institution.version is 'Grows by one whenever what is published changes; an import that reviewed another version is reviewed again.';
+comment on column ops.institution.history_from is 'The oldest import that the history still reaches back to.';
 comment on column ops.institution.hold is 'Why scheduled imports are on hold; null when they are not.';
 
 create table ops.import (

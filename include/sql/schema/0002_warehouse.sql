@@ -143,6 +143,7 @@ $$;
 create function warehouse.output_document(slug text, output text) returns jsonb language sql stable as $$
     select jsonb_build_object(
         'key', o.key, 'title', o.title, 'type', o.type, 'year', o.year, 'venue', o.venue, 'groups', o.groups,
+        'fingerprint', o.fingerprint,
         'identifiers', coalesce((
             select jsonb_agg(jsonb_build_object('scheme', i.scheme, 'value', i.value, 'derived', i.derived)
                 order by i.scheme, i.value)
@@ -162,14 +163,14 @@ create function warehouse.output_document(slug text, output text) returns jsonb 
 $$;
 
 create function warehouse.author_document(slug text, author text) returns jsonb language sql stable as $$
-    select jsonb_build_object('key', a.key, 'name', a.name, 'ids', a.ids, 'departments', coalesce((
+    select jsonb_build_object('key', a.key, 'name', a.name, 'ids', a.ids, 'fingerprint', a.fingerprint, 'departments', coalesce((
         select jsonb_agg(d.department_key order by d.department_key)
         from warehouse.author_department d where d.institution = slug and d.author_key = author), '[]'))
     from warehouse.author a where a.institution = slug and a.key = author
 $$;
 
 create function warehouse.department_document(slug text, department text) returns jsonb language sql stable as $$
-    select jsonb_build_object('key', d.key, 'name', d.name, 'parents', coalesce((
+    select jsonb_build_object('key', d.key, 'name', d.name, 'fingerprint', d.fingerprint, 'parents', coalesce((
         select jsonb_agg(p.parent_key order by p.parent_key)
         from warehouse.department_parent p where p.institution = slug and p.department_key = department), '[]'))
     from warehouse.department d where d.institution = slug and d.key = department

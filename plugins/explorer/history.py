@@ -1,0 +1,120 @@
+"""History: what an import changed, and the way back.
+
+A rollback is an import of its own: it works out what each thing that changed since was, applies that as a delta in one
+transaction, and puts the institution on hold, or else the schedule would undo it. What privacy has removed since stays away.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from psycopg.types.json import Jsonb
+
+from explorer import database, imports, warehouse
+from explorer.database import Connection
+from explorer.imports import BusyError, HaltedError, Import
+from explorer.sources import Abilities
+
+log = logging.getLogger(__name__)
+
+
+def rollback(
+    connection: Connection, slug: str, *, to_import: int, by: str, abilities: Abilities, dry_run: bool = False
+) -> int:
+    """Publishes what was published after import ``to_import``, minus what privacy has removed; returns the new import.
+
+    Raises ``BusyError`` while an import is at work, ``HaltedError`` where the history does not reach back that far.
+    """
+    with connection.transaction():
+        import_ = _open(connection, slug, to_import, by, dry_run=dry_run)
+        imports.make_staging(connection, import_)
+        parameters = {"institution": slug, "to_import": to_import, "knows_privacy": abilities.knows_privacy}
+        connection.execute(
+            'create temp table target (entity text, key text collate "C", document jsonb, primary key (entity, key))'
+            " on commit drop"
+        )
+        database.run(connection, "rollback/targets", parameters)
+        database.run(connection, "review/same_departments", parameters)
+        for name in ("departments", "authors", "outputs", "scope"):
+            database.run(connection, f"rollback/{name}", parameters)
+        database.run(connection, "review/index")
+        for entity in ("departments", "authors", "outputs"):
+            database.run(connection, f"review/delta_{entity}", parameters)
+        connection.execute("update delta set reason = 'rolled_back' where action = 'remove'")
+        tally = warehouse.count(connection, slug, Abilities()).tally
+        connection.execute("update ops.import set tally = %s where id = %s", (Jsonb(tally), import_.id))
+        imports.reach(connection, "reviewed")
+        if dry_run:
+            imports.close(connection, import_.id, "dry_run")
+        else:
+            warehouse.load(connection, import_, status="rolled_back")
+            connection.execute(
+                "update ops.institution set hold = %s where slug = %s",
+                (f"rolled back to import {to_import} by {by}", slug),
+            )
+            imports.drop_staging(connection, import_.id)
+    log.info("%s is as it was after import %d", slug, to_import)
+    return import_.id
+
+
+def _open(connection: Connection, slug: str, to_import: int, by: str, *, dry_run: bool) -> Import:
+    """The row of a rollback. An import that waits for approval ends; one at work is in the way."""
+    found = connection.execute(
+        "select version, history_from from ops.institution where slug = %s for update", (slug,)
+    ).fetchone()
+    if found is None:
+        raise HaltedError("no_such_institution", f"{slug} was never imported into this warehouse")
+    target = connection.execute(
+        "select published_at is not null from ops.import where institution = %s and id = %s", (slug, to_import)
+    ).fetchone()
+    if target is None or not target[0]:
+        known = connection.execute(
+            "select string_agg(id::text, ', ' order by id desc) from (select id from ops.import where institution = %s"
+            " and published_at is not null order by id desc limit 10) i",
+            (slug,),
+        ).fetchall()[0][0]
+        raise HaltedError("no_such_import", f"import {to_import} of {slug} published nothing; these did: {known}")
+    if to_import < found[1]:
+        message = f"the history of {slug} reaches back to import {found[1]} only; import again instead"
+        raise HaltedError("history_gone", message)
+    current = connection.execute(
+        "select id, status from ops.import where institution = %s and status in ('running', 'awaiting_approval')",
+        (slug,),
+    ).fetchone()
+    if current is not None and current[1] == "running":
+        raise BusyError("busy", f"import {current[0]} of {slug} is at work; wait for its end, then roll back")
+    if current is not None and not dry_run:
+        imports.close(connection, current[0], "declined")
+    row = connection.execute(
+        "insert into ops.import (institution, run_key, kind, mode, reason, dry_run, base_version, fingerprint, staging_until)"
+        " values (%s, 'rollback-' || gen_random_uuid(), 'rollback', 'full', %s, %s, %s, 'rollback', now() + %s) returning id",
+        (slug, f"rolled back to import {to_import} by {by}", dry_run, found[0], imports.STAGING_KEPT),
+    ).fetchall()[0]
+    imports.take(connection, row[0], imports.WORKING)
+    return imports.get(connection, row[0])
+
+
+def release(connection: Connection, slug: str) -> str | None:
+    """Lifts the hold of an institution; returns why it was on hold, None where it was not."""
+    row = connection.execute(
+        "update ops.institution n set hold = null from ops.institution o where n.slug = %s and o.slug = n.slug returning o.hold",
+        (slug,),
+    ).fetchone()
+    connection.commit()
+    return row[0] if row else None
+
+
+def forget(connection: Connection, slug: str, retention: timedelta) -> int:
+    """Drops history that is older than the institution keeps; returns how many changes."""
+    old = connection.execute(
+        "select max(id) from ops.import where institution = %s and published_at < now() - %s", (slug, retention)
+    ).fetchall()[0][0]
+    if old is None:
+        return 0
+    gone = connection.execute("delete from ops.change where institution = %s and import_id <= %s", (slug, old)).rowcount
+    if gone:
+        connection.execute(
+            "update ops.institution set history_from = greatest(history_from, %s) where slug = %s", (old, slug)
+        )
+    return gone

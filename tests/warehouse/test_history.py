@@ -1,0 +1,123 @@
+"""Any sequence of imports and rollbacks equals replaying the source's states, minus what privacy has removed since."""
+
+import random
+from pathlib import Path
+
+import pytest
+from explorer import database, exports, flow, history, imports
+from explorer.imports import HaltedError
+from explorer.records import Author, Contribution, Identifier, Output
+from explorer.sources import Abilities
+
+from tests.scripted_source import ScriptedSource, make_site
+from tests.warehouse.test_flow import do_import, output, published
+from tests.warehouse.test_random_walk import change
+
+pytestmark = pytest.mark.usefixtures("without_expectations")
+
+
+def test_a_rollback_is_an_import_that_holds_the_institution(warehouse_dsn: str, tmp_path: Path):
+    source = ScriptedSource(outputs={"a": output("a", authors="x"), "b": output("b", authors="y")}, tick=1)
+    site = make_site(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    before = published(site)
+    source.tick = 2
+    source.put(output("a", title="Spoilt", authors="z"))
+    source.put(output("c"))
+    source.delete("b")
+    do_import(site)
+    changed = published(site)
+    dry = flow.rollback(site, to_import=1, by="somebody", dry_run=True)
+    assert published(site) == changed
+    with database.connect(site.dsn) as connection:
+        names, rows = exports.difference(connection, "lilliput", dry)
+        assert {(r[0], r[1], r[3]) for r in rows} >= {
+            ("output", "add", "b"),
+            ("output", "update", "a"),
+            ("output", "remove", "c"),
+        }
+        assert names[0] == "entity"
+    made = flow.rollback(site, to_import=1, by="somebody")
+    assert published(site) == before
+    with database.connect(site.dsn) as connection:
+        told = flow.object_of(connection, made)
+    assert told["status"] == "rolled_back"
+    assert told["tally"]["removed_because"] == {"rolled_back": 1}
+    with pytest.raises(imports.BusyError, match="on hold"):
+        do_import(site)
+    assert flow.release(site) == "rolled back to import 1 by somebody"
+    again = do_import(site)
+    assert (again["mode"], published(site)) == ("full", changed)
+
+
+def test_what_privacy_removed_since_stays_away(warehouse_dsn: str, tmp_path: Path):
+    def shown(key: str, *authors: str, level: str = "public") -> Output:
+        credited = tuple(Contribution(a, "Name, As Credited", level="public") for a in authors)
+        return Output(key, key, identifiers=(Identifier("doi", f"10.5555/{key}"),), contributions=credited, level=level)
+
+    source = ScriptedSource(abilities=Abilities(knows_privacy=True, lists_authors=True))
+    source.authors = {k: Author(k, f"Name, {k}", level="public") for k in ("p", "q")}
+    for made in (shown("o1", "p", "q"), shown("o2", "p"), shown("o3", "q"), shown("o4")):
+        source.put(made)
+    site = make_site(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    source.authors["q"] = Author("q", "Name, q", level="private")
+    source.put(shown("o2", "p", level="private"))
+    del source.outputs["o4"]
+    source.put(shown("o5", "p"))
+    do_import(site, full_import=True, approved=True)
+    flow.rollback(site, to_import=1, by="somebody")
+    kept = {o["key"]: [a["key"] for a in o["authors"]] for o in published(site)["outputs"]}
+    assert kept == {"o1": ["p"], "o3": []}  # o2 and q turned private; o4 may have: it is only absent
+    with database.connect(site.dsn) as connection:
+        texts = connection.execute("select coalesce(old::text, '') from ops.change").fetchall()
+    assert not any('"q"' in text or "Name, q" in text for (text,) in texts)
+
+
+def test_a_waiting_import_ends_and_a_missing_history_is_said(warehouse_dsn: str, tmp_path: Path):
+    source = ScriptedSource(outputs={f"o{n}": output(f"o{n}") for n in range(60)})
+    site = make_site(warehouse_dsn, tmp_path, source, removed=0.1)
+    do_import(site)
+    source.outputs.clear()
+    waiting = do_import(site, full_import=True)
+    assert waiting["status"] == "awaiting_approval"
+    with pytest.raises(HaltedError, match="published nothing; these did: 1"):
+        flow.rollback(site, to_import=99, by="somebody")
+    flow.rollback(site, to_import=1, by="somebody")
+    with database.connect(site.dsn) as connection:
+        assert connection.execute(
+            "select status from ops.import where id = %s", (waiting["import_id"],)
+        ).fetchone() == ("declined",)
+        connection.execute("update ops.import set published_at = now() - interval '900 days' where id = 1")
+        connection.execute(
+            "insert into ops.change (institution, import_id, entity, key, action, reason) values ('lilliput', 1, 'output', 'x', 'add', 'new')"
+        )
+        assert history.forget(connection, "lilliput", site.institution.retention) == 1
+        connection.commit()
+    flow.rollback(site, to_import=1, by="somebody")
+    with database.connect(site.dsn) as connection:
+        connection.execute("update ops.institution set history_from = 2")
+    with pytest.raises(HaltedError, match="reaches back to import 2 only"):
+        flow.rollback(site, to_import=1, by="somebody")
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_any_sequence_of_imports_and_rollbacks(warehouse_dsn: str, tmp_path: Path, seed: int):
+    dice = random.Random(seed)
+    source = ScriptedSource(page_size=7)
+    site = make_site(warehouse_dsn, tmp_path, source, slug="walk")
+    states = {}
+    for _ in range(12):
+        if states and dice.random() < 0.35:
+            target = dice.choice(sorted(states))
+            made = flow.rollback(site, to_import=target, by="dice")
+            assert published(site) == states[target], f"rollback to {target}"
+            states[made] = states[target]
+            flow.release(site)
+            continue
+        for _ in range(dice.randint(1, 8)):
+            change(dice, source)
+        source.tick += 1
+        made = do_import(site, approved=True)["import_id"]
+        states[made] = published(site)
+        source.tick += 1
