@@ -6,6 +6,8 @@ import json
 import re
 import time
 from dataclasses import dataclass
+from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,10 +15,11 @@ import requests
 from lxml import etree
 from sickle import Sickle
 
+from explorer import config
 from explorer.config import Departments, OaiPmhSource
 from explorer.polite_http import Limits, PoliteSession
 from explorer.records import Department, Output
-from explorer.sources import Page, Part, Plan
+from explorer.sources import Page, Part, Plan, oai_pmh
 from explorer.sources.oai_platforms import Settings, accent
 from explorer.sources.oai_pmh import OaiPmh
 from explorer.sources.oai_protocol import OaiRepository
@@ -30,11 +33,11 @@ from tests.samples import sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from simulators.protocol import OaiServer
     from simulators.repository import Item
 
+ROOT = Path(__file__).resolve().parents[2]
 FULL = Plan("full")
 LIMITS = Limits(requests_per_second=1000, retries=2, backoff=0.001, read_timeout=1, longest_retry_after=1)
 LIST = {"verb": "ListRecords", "metadataPrefix": "oai_dc"}
@@ -325,3 +328,19 @@ def test_a_fault_that_passes_costs_nothing(platform: str, kind: str) -> None:
             assert page.incomplete is None
     assert found == well
     assert time.monotonic() - began < 20
+
+
+# --- the demo
+
+
+@pytest.mark.parametrize(
+    ("slug", "platform"), [("laputa", "bepress"), ("balnibarbi", "dspace6"), ("luggnagg", "dspace7")]
+)
+def test_the_institutions_of_the_demo_are_in_order(slug: str, platform: str, tmp_path: Path) -> None:
+    written = (ROOT / "include" / "demo" / "more" / f"{slug}.yaml").read_text("utf-8")
+    with MAKERS[platform]().serve() as url:
+        file = tmp_path / f"{slug}.yaml"
+        file.write_text(Template(written).substitute({f"{platform.upper()}_URL": url}), "utf-8")
+        findings = {each.name: each for each in oai_pmh.source(config.load(file), None, hash_key=b"key").check()}
+    assert findings.keys() == {"address", "format", "sets", "departments", "records"}
+    assert all(each.ok and each.fix is None for each in findings.values()), findings

@@ -11,14 +11,15 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from explorer.config import Institution, OaiPmhSource
-from explorer.polite_http import Limits, PoliteSession, ahead
+from explorer.polite_http import Limits, PoliteSession, ServerError, ahead
 from explorer.records import Department, Note, Output
 from explorer.sources import Abilities, Cursor, Finding, Page, Part, Plan, SourceError
 from explorer.sources.oai_departments import DepartmentFile
 from explorer.sources.oai_names import FinalNames, located
+from explorer.sources.oai_narrowing import EVERYTHING, MOST_SOUND, Narrowing, Window
 from explorer.sources.oai_platforms import Accent, DepartmentsClosedError, Settings, accent
 from explorer.sources.oai_protocol import TRIES, OaiError, OaiRepository
 from explorer.sources.oai_records import output
@@ -40,29 +41,55 @@ SAMPLE = 10  # records that ``check`` looks at
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a harvest stands, behind a page; kept as the cursor. Counts go over the whole list."""
+    """Where a harvest stands, behind a page; kept as the cursor. Counts go over the whole list.
+
+    ``windows`` are left where the list is read by windows of time, the one at hand first; ``base`` was read before it,
+    ``now`` is the server's time when that began, and ``sound`` counts windows that failed without a record to blame.
+    """
 
     token: str | None = None
     read: int = 0
     expected: int | None = None
     empty: int = 0
     restarts: int = 0
+    windows: tuple[Window, ...] = ()
+    base: int = 0
+    now: str = ""
+    sound: int = 0
 
     @classmethod
     def of(cls, cursor: Cursor | None) -> Position:
         """The position that a cursor holds; the front where there is none."""
         names = cls.__dataclass_fields__
-        return cls(**{name: value for name, value in (cursor or {}).items() if name in names})  # type: ignore[arg-type]
+        known: dict[str, Any] = {name: value for name, value in (cursor or {}).items() if name in names}
+        return cls(**{**known, "windows": tuple((each[0], each[1]) for each in known.get("windows", ()))})
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left, behind a page."""
+        return self.token is None and not self.windows
 
     def after(self, document: Document) -> Position:
         """The position behind one more page."""
+        read = self.read + len(document.records)
+        # a list that gets shorter while it is read may have skipped a record: the longest that was announced counts
+        sizes = [each for each in (document.size, self.expected) if each is not None]
+        at_end = document.token is None
         return replace(
             self,
             token=document.token,
-            read=self.read + len(document.records),
-            expected=document.size if document.size is not None else self.expected,
+            read=read,
+            expected=max(sizes, default=None),
             empty=0 if document.records else self.empty + 1,
+            windows=self.windows[1:] if at_end else self.windows,
+            base=read if at_end else self.base,
         )
+
+    def again(self) -> Position:
+        """The position from which to begin anew when a token expired: the front of the window, or of the list."""
+        if self.windows:
+            return replace(self, token=None, read=self.base, restarts=self.restarts + 1)
+        return Position(restarts=self.restarts + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,26 +269,55 @@ class OaiPmh:
         sent: set[str] = set()
         restart = False
         while True:
+            lost = None
             try:
-                document = self._ask(arguments, position.token, sent)
+                document = self._ask(_request(self.repository, arguments, position), position.token, sent)
+            except ServerError as error:
+                restart = restart or not position.windows
+                position, narrowed, lost = self._narrowed(arguments, position, error)
+                sent.clear()
+                if narrowed is None:
+                    continue
+                document = narrowed
             except OaiError as error:
                 if position.token is None or "badResumptionToken" not in error.codes:
                     raise
                 if position.restarts == MOST_RESTARTS:
                     message = f"The list began anew {MOST_RESTARTS} times, and its tokens still expire. {error}"
                     raise SourceError("oai_badResumptionToken", message) from error
-                position, restart = Position(restarts=position.restarts + 1), True
+                position, restart = position.again(), restart or not position.windows
                 sent.clear()
                 continue
             if position.token:
                 sent.add(position.token)
             position = position.after(document)
             incomplete = _lost(document, position, sent)
-            ended = position.token is None or incomplete is not None
-            yield _Step(document, position, ended, restart, incomplete)
+            ended = position.ended or incomplete is not None
+            yield _Step(document, position, ended, restart, incomplete or lost)
             if ended:
                 return
             restart = False
+            if position.token is None:
+                sent.clear()  # the next window has tokens of its own
+
+    def _narrowed(
+        self, arguments: Mapping[str, str], position: Position, error: ServerError
+    ) -> tuple[Position, Document | None, str | None]:
+        """What to do when the server fails for good: narrower windows, or what a narrow one gives, and what it lost.
+
+        Raises ``error`` where it is not a record that makes it fail.
+        """
+        narrowing = Narrowing(self.repository, arguments, position.now)
+        if not position.windows:
+            narrowing = Narrowing.begin(self.repository, arguments, error)
+            position = Position(expected=position.expected, windows=(EVERYTHING,), now=narrowing.now)
+        position = replace(position, token=None, read=position.base)
+        found = narrowing.of(position.windows[0], error)
+        if found.halves:
+            return replace(position, windows=(*found.halves, *position.windows[1:])), None, None
+        if found.sound and position.sound == MOST_SOUND:
+            raise error
+        return replace(position, sound=position.sound + found.sound), found.document, found.lost
 
     def _ask(self, arguments: Mapping[str, str], token: str | None, sent: set[str]) -> Document:
         """One page. An answer that leads back to a page that was read is asked for again, in case it was a slip."""
@@ -282,7 +338,8 @@ class OaiPmh:
             if "badArgument" not in error.codes or len(since) <= len("2026-01-02"):
                 raise
         # it says seconds in Identify and takes days only
-        return self.repository.ask("ListRecords", {**arguments, "from": since[:10]})
+        days = {name: arguments[name][:10] for name in ("from", "until") if name in arguments}
+        return self.repository.ask("ListRecords", {**arguments, **days})
 
     def _with_second_looks(self, document: Document) -> Document:
         """Broken records are asked for once more, each by itself: where only the list spoilt them, they come sound."""
@@ -400,6 +457,13 @@ def _newest(department: Department) -> tuple[str, str, tuple[str, ...]]:
     return department.datestamp or "", department.name, department.parents
 
 
+def _request(repository: OaiRepository, arguments: Mapping[str, str], position: Position) -> Mapping[str, str]:
+    """The first request of the list, or of the window at hand."""
+    if not position.windows:
+        return arguments
+    return Narrowing(repository, arguments, position.now).within(position.windows[0])
+
+
 def _lost(document: Document, position: Position, sent: set[str]) -> str | None:
     """What the list lost with this page, in a sentence; the list then ends here. None while all is well."""
     so_far = f"{position.read} of {position.expected if position.expected is not None else 'unknown'} records"
@@ -409,7 +473,7 @@ def _lost(document: Document, position: Position, sent: set[str]) -> str | None:
         return f"The repository gives the same resumption token again and again, after {so_far}."
     if position.token is not None and position.empty > MOST_EMPTY_PAGES:
         return f"The repository sends one empty page after the other, after {so_far}."
-    if position.token is None and position.expected is not None and position.read < position.expected:
+    if position.ended and position.expected is not None and position.read < position.expected:
         return f"The repository announced {position.expected} records and sent {position.read}."
     if position.token is None and document.problems and document.records:
         return f"The repository ends its list with an error ({document.problems[0].text}), after {so_far}."
