@@ -4,7 +4,9 @@
 -- Parameters: institution; whole.
 -- Row count: records that some set has.
 insert into membership (key, sets)
-with there as (
+with asked as materialized (
+    select %(whole)s::boolean as whole  -- apart: a condition that is false from the start would keep partitions from being pruned
+), there as (
     select distinct via from part where via is not null
 ), stated as (
     select distinct on (o.key, p.via) o.key, p.via, o.deleted
@@ -14,7 +16,7 @@ with there as (
 ), published as (
     select w.key, named.via
     from warehouse.research_output w cross join lateral unnest(w.groups) as named (via)
-    where w.institution = %(institution)s and not %(whole)s
+    where w.institution = %(institution)s and not (select whole from asked)
         and named.via in (select via from there)
         and not exists (select from stated s where s.key = w.key and s.via = named.via)
         and (exists (select from stated s where s.key = w.key)
