@@ -124,6 +124,8 @@ def check(institution: Name, *, as_json: AsJson = False, as_csv: AsCsv = False) 
     made: report.Report | None = None
     try:
         source = flow.source_to_check(place)
+        if as_csv and not isinstance(source, Reporting):
+            raise typer.BadParameter(f"--csv is the report on a spreadsheet; {place.institution.name} keeps none")
         for finding in source.check():
             findings.append({"name": finding.name, "ok": finding.ok, "detail": finding.detail, "fix": finding.fix})
             if not as_json:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -235,6 +236,22 @@ def test_a_task_reads_the_set_that_its_import_was_opened_with(place: flow.Site):
     assert ends(do_import(place)) == (1, 0, 2, 1)
 
 
+@pytest.mark.parametrize("second", [None, SECOND])
+def test_an_upload_that_was_cut_off_goes_on_or_gives_way_to_a_newer_one(place: flow.Site, second: str | None):
+    folder = place.institution.folder / "sent"
+    opened = flow.open_import(place, Request(run_key="cut"), flow.examine(place, write(folder, FIRST), None, "a"))
+    flow.plan_parts(place, opened, stays=True)
+    with database.connect(place.dsn) as connection:
+        dead = {"host": socket.gethostname(), "pid": 2**22 + 1, "started": 0}
+        connection.execute("update ops.lease set holder = %s", (json.dumps(dead),))
+        connection.commit()
+    made = send(place, second) if second else do_import(place)
+    assert made["status"] == "succeeded"
+    assert (made["import_id"] == opened) == (second is None)
+    assert ends(made) == (3, 0, 0, 0)
+    assert [o["key"][-1] for o in published(place)["outputs"]] == (["a", "b", "d"] if second else ["a", "b", "c"])
+
+
 def test_an_institution_whose_yaml_names_its_files_takes_no_uploads(warehouse_dsn: str, tmp_path: Path):
     write(tmp_path, FIRST)
     named = make_place(warehouse_dsn, tmp_path, publications="publications.csv")
@@ -401,6 +418,31 @@ def test_check_prints_the_report(explorer: Callable[..., Result], warehouse_dsn:
     assert (rejected["row"], rejected["code"]) == (3, "no_identifier")
     assert rejected["to_do"]
     assert explorer("check", tmp_path / "lilliput.yaml", "--csv").stdout.startswith('\ufeff"file"')
+
+
+def test_check_before_anything_was_sent(explorer: Callable[..., Result], place: flow.Site):
+    said = explorer("check", place.institution.path)
+    assert said.exit_code == 1
+    assert "No publications file was sent yet" in " ".join(said.stdout.split())
+
+
+def test_what_is_said_of_a_whole_file_reaches_the_books(
+    explorer: Callable[..., Result], place: flow.Site, tmp_path: Path
+):
+    """The guess of an encoding with its words, columns that are ignored; again and again the same."""
+    text = "Title of the list\nAuthor;Department;DOI;Colour\nGullivér, Lemuél;;10.5555/a;red\n"
+    done = explorer("upload", place.institution.path, write(tmp_path, text.encode("cp1252")), "--json")
+    assert done.exit_code == 0, done.output
+    with database.connect(place.dsn) as connection:
+        rows = connection.execute(
+            "select code, entity, place, value from ops.record_note where entity = 'part' order by code"
+        ).fetchall()
+    assert [row[:3] for row in rows] == [
+        (code, "part", "publications")
+        for code in ("encoding_guessed", "ignored_columns", "no_groups_file", "title_lines")
+    ]
+    assert "Gullivér" in rows[0][3]
+    assert rows[1][3] == "Colour"
 
 
 # --- the worked examples, from the file to the export

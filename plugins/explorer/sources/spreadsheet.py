@@ -136,7 +136,8 @@ class SpreadsheetSource:
                 yield from self._check_groups()
             sheet = self.sheet()
         except SourceError as error:
-            yield Finding("file", ok=False, detail=str(error), fix="Mend the file and send it again.")
+            fix = None if error.code == "no_upload" else "Mend the file and send it again."
+            yield Finding("file", ok=False, detail=str(error), fix=fix)
             return
         yield Finding("publications file", ok=True, detail=self._name(self.publications))
         for what, how in sheet.how_read.items():
