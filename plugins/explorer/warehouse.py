@@ -108,8 +108,9 @@ def review(connection: Connection, import_: Import, institution: Institution, ab
     whole = import_.whole and not losses
 
     database.run(connection, "review/scope_outputs", {**slug, "whole": whole})
-    for name in ("memberships", "scope_memberships"):
-        database.run(connection, f"review/{name}", {**slug, "whole": whole})
+    database.run(connection, "review/memberships", {**slug, "whole": whole})
+    if not whole:
+        database.run(connection, "review/scope_memberships", slug)
     database.run(connection, "review/keep_departments")
     database.run(connection, "review/department_parents")
     database.run(connection, "review/departments")
