@@ -283,14 +283,16 @@ def _plan(  # noqa: PLR0911 - a reason each
 
 
 def since_whole(connection: Connection, institution: str) -> timedelta | None:
-    """How long ago the institution was last imported whole, with nothing lost; None where it never was."""
+    """How long ago the institution was last imported whole with nothing lost.
+
+    None where nothing was published yet; where all full imports lost something, longer than any interval.
+    """
     row = connection.execute(
-        "select now() - max(started_at) from ops.import where institution = %s and mode = 'full' and kind = 'import'"
-        " and published_at is not null and status = 'succeeded'",
+        "select count(*), now() - max(started_at) filter (where mode = 'full' and kind = 'import' and status = 'succeeded')"
+        " from ops.import where institution = %s and published_at is not null",
         (institution,),
-    ).fetchone()
-    age: timedelta | None = row[0] if row else None
-    return age
+    ).fetchall()[0]
+    return (row[1] or timedelta.max) if row[0] else None
 
 
 def make_staging(connection: Connection, import_: Import) -> None:
