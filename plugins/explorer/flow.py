@@ -171,9 +171,7 @@ def _sweep(place: Site, source: Source, connection: Connection) -> str | None:
     every: timedelta | None = getattr(place.institution.source, "sweep_every", None)
     age = imports.since_whole(connection, place.institution.slug)
     connection.commit()  # nothing stays locked while the source is asked
-    if every is None or not isinstance(source, Sweeps):
-        return None
-    if age is not None and age < every * SWEEP_IS_NEAR:
+    if every is None or age is None or not isinstance(source, Sweeps) or age < every * SWEEP_IS_NEAR:
         return None
     try:
         if source.reports_deletions():
@@ -181,7 +179,7 @@ def _sweep(place: Site, source: Source, connection: Connection) -> str | None:
     except SourceError as error:
         log.warning("whether deletions are reported could not be asked: %s", error)  # what reads next will fail with it
         return None
-    if age is None:
+    if age == timedelta.max:
         return "the repository does not report deletions, and there was no full import without losses yet"
     return f"the repository does not report deletions, and {age.days} days have passed since the last full import"
 
