@@ -1,4 +1,4 @@
-"""The DAG that rolls an institution back to an import of its history."""
+"""The Airflow DAG that rolls an institution back to an import of its history."""
 
 from explorer import pipeline
 

@@ -6,20 +6,23 @@ module. Between two steps nothing travels but the number of the import.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from croniter import croniter
 from psycopg.types.json import Jsonb
 
 from explorer import (
@@ -55,6 +58,7 @@ TALLY = (
 )  # fmt: skip
 APPROVAL_WITHIN = timedelta(days=3)
 PROGRESS_SECONDS = 10.0
+SLACK = timedelta(hours=12)
 SWEEP_IS_NEAR = 0.95  # of the interval: a weekly import that begins a second early does not wait for another week
 
 Report = Callable[[Progress], None]
@@ -517,6 +521,33 @@ def rollback(place: Site, *, to_import: int, by: str, dry_run: bool = False) -> 
             abilities=place.source().abilities,
             dry_run=dry_run,
         )
+
+
+def look_who_is_late(folders: Sequence[Path]) -> list[str]:
+    """Alarms the operators about institutions whose import is overdue (``expected_every``); returns the sentences."""
+    expected: dict[str, timedelta] = {}
+    for file in (file for folder in folders for file in config.files(folder)):
+        with contextlib.suppress(config.ConfigError):  # its own DAG fails and says why
+            institution = config.load(file)
+            every = institution.expected_every or _interval(institution)
+            if every is not None:
+                expected[institution.slug] = every
+    dsn = local.warehouse_dsn()
+    _migrate(dsn)
+    with database.connect(dsn) as connection:
+        sentences = history.late(connection, expected, datetime.now(UTC))
+    if sentences:
+        _alarm(f"{len(sentences)} institution(s) are late", "; ".join(sentences))
+    return sentences
+
+
+def _interval(institution: Institution) -> timedelta | None:
+    """The longest time between two scheduled imports, and some hours for the import itself; None without a schedule."""
+    if institution.cron is None:
+        return None
+    runs = croniter(institution.cron, datetime.now(UTC))
+    times: list[datetime] = [runs.get_next(datetime) for _ in range(40)]
+    return max(later - earlier for earlier, later in pairwise(times)) + SLACK
 
 
 def release(place: Site) -> str | None:

@@ -7,11 +7,13 @@ transaction, and puts the institution on hold, or else the schedule would undo i
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from psycopg.types.json import Jsonb
 
 from explorer import database, imports, warehouse
+from explorer.config import in_words
 from explorer.database import Connection
 from explorer.imports import BusyError, HaltedError, Import
 from explorer.sources import Abilities
@@ -93,6 +95,19 @@ def _open(connection: Connection, slug: str, to_import: int, by: str, *, dry_run
     ).fetchall()[0]
     imports.take(connection, row[0], imports.WORKING)
     return imports.get(connection, row[0])
+
+
+def late(connection: Connection, expected: Mapping[str, timedelta], now: datetime) -> list[str]:
+    """Sentences about institutions that were published longer ago than expected; those on hold are late on purpose."""
+    sentences = []
+    for slug, hold, published_at, added_at in database.run(connection, "explorer/freshness"):
+        if slug not in expected or hold is not None or now - (published_at or added_at) <= expected[slug]:
+            continue
+        since = f"since {published_at:%Y-%m-%d %H:%M} UTC" if published_at else "ever"
+        sentences.append(
+            f"{slug}: no import was published {since}, but one is expected every {in_words(expected[slug])}"
+        )
+    return sorted(sentences)
 
 
 def release(connection: Connection, slug: str) -> str | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -276,6 +276,34 @@ def rollback_dag() -> DAG:
         rollback()
 
     return roll_back()
+
+
+def freshness_dag(folders: Sequence[Path]) -> DAG:
+    """The DAG ``freshness``: alarms the operators about institutions whose import is overdue."""
+
+    @dag(
+        dag_id="freshness",
+        dag_display_name="Who is late?",
+        doc_md=freshness_dag.__doc__,
+        schedule="@hourly",
+        start_date=datetime(2026, 1, 1, tzinfo=UTC),
+        catchup=False,
+        max_active_runs=1,
+        tags=["operations"],
+        default_args={**DEFAULTS, "retries": 1},
+    )
+    def look() -> None:
+        @task
+        def look_who_is_late() -> int:
+            """Compares the last published import of each institution with `expected_every` of its YAML."""
+            from explorer import flow
+
+            with told():
+                return len(flow.look_who_is_late(folders))
+
+        look_who_is_late()
+
+    return look()
 
 
 def broken_dag(path: Path, problem: str) -> DAG:

@@ -1,6 +1,7 @@
 """Any sequence of imports and rollbacks equals replaying the source's states, minus what privacy has removed since."""
 
 import random
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,17 @@ def test_any_sequence_of_imports_and_rollbacks(warehouse_dsn: str, tmp_path: Pat
         made = do_import(site, approved=True)["import_id"]
         states[made] = published(site)
         source.tick += 1
+
+
+def test_who_is_late_is_told_but_not_who_is_on_hold(warehouse_dsn: str, tmp_path: Path):
+    site = make_site(warehouse_dsn, tmp_path, ScriptedSource(outputs={"a": output("a")}))
+    do_import(site)
+    expected = {"lilliput": timedelta(days=7)}
+    with database.connect(site.dsn) as connection:
+        assert history.late(connection, expected, datetime.now(UTC)) == []
+        connection.execute("update ops.import set published_at = now() - interval '8 days'")
+        (sentence,) = history.late(connection, expected, datetime.now(UTC))
+        assert "lilliput: no import was published since" in sentence
+        assert "one is expected every 7 days" in sentence
+        connection.execute("update ops.institution set hold = 'rolled back'")
+        assert history.late(connection, expected, datetime.now(UTC)) == []
