@@ -83,6 +83,7 @@ class Call:
     path: str
     arguments: tuple[tuple[str, str], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    query: str = ""  # what stands in the address, of a form POST too
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +314,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         form = self.command == "POST" and body
         arguments = parse_qsl(body.decode() if form else target.query, keep_blank_values=True)
-        call = Call(self.command, target.path, tuple(arguments), dict(self.headers.items()))
+        call = Call(self.command, target.path, tuple(arguments), dict(self.headers.items()), target.query)
         if not target.path.removeprefix(MOVED).startswith((simulator.path, *simulator.also)):
             simulator.log(call, HTTPStatus.NOT_FOUND)
             self._send(Answer(b"Not Found\n", HTTPStatus.NOT_FOUND, "text/plain"))
@@ -344,7 +345,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, answer: Answer, portion: int | None = None) -> None:
         """Writes head and body in one go: written apart, they would wait for each other's acknowledgement."""
-        status = HTTPStatus(answer.status)
+        known = {status.value: status.phrase for status in HTTPStatus}
         head = {
             "Date": formatdate(usegmt=True),
             "Server": "Apache",
@@ -352,7 +353,10 @@ class _Handler(BaseHTTPRequestHandler):
             "Content-Length": str(len(answer.body)),
             **answer.headers,
         }
-        lines = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in head.items())]
+        lines = [
+            f"HTTP/1.1 {int(answer.status)} {known.get(answer.status, 'Unknown')}",
+            *(f"{name}: {value}" for name, value in head.items()),
+        ]
         self.wfile.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + answer.body[:portion])
 
     def _reset(self) -> None:

@@ -434,14 +434,17 @@ def _after_load(place: Site, import_id: int, task: str) -> Iterator[tuple[Connec
 
 
 def link_attention(place: Site, import_id: int) -> str:
-    """Asks for the attention of outputs and links them by identifier; without a provider it says so."""
+    """Asks for the attention of outputs, links them by identifier and rolls it up; without a provider it says so."""
+    from explorer import attention  # noqa: PLC0415 - asks the web
+
     with _after_load(place, import_id, "link_attention") as (connection, _):
-        sentence = "attention not configured"
-        connection.execute(
-            "update ops.import set attention = %s where id = %s", (Jsonb({"state": sentence}), import_id)
-        )
-        log.info("%s", sentence)
-        return sentence
+        summary, asked = attention.link_outputs(connection, place.institution)
+        connection.execute("update ops.import set attention = %s where id = %s", (Jsonb(summary), import_id))
+        connection.commit()
+        log.info("%s", summary["state"])
+        if asked is not None and attention.is_refused_key(asked):
+            _alarm(f"{place.institution.name}: attention cannot be asked for", str(asked.because))
+        return str(summary["state"])
 
 
 def notify(place: Site, import_id: int) -> None:

@@ -36,9 +36,11 @@ Item = TypeVar("Item")
 VERSION = "0.1.0"
 MAX_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+REPEATING = frozenset({307, 308})  # the same request again, there
 WORTH_RETRYING = frozenset({429, 500, 502, 503, 504})
 LONGEST_BACKOFF = 60  # seconds
 _CHUNK = 64 * 1024
+Content = tuple[object, "Mapping[str, str] | None"]  # what is sent: JSON, or a form
 _END = object()
 
 
@@ -134,12 +136,16 @@ class PoliteSession:
         *,
         params: Mapping[str, str] | None = None,
         json: object = None,
+        form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """As ``get``, for any method whose requests may be repeated. Raises ``SourceError``."""
+        """As ``get``, for any method whose requests may be repeated. Raises ``SourceError``.
+
+        A 307 or 308 of the same host is followed with method and body.
+        """
         for attempt in range(self.limits.retries + 1):
             try:
-                answer = self._follow(method, url, params, json, dict(headers or {}))
+                answer = self._follow(method, url, params, (json, form), dict(headers or {}))
                 break
             except _CutOffError as error:  # urllib3 retries until the headers are there; the body is ours
                 if attempt == self.limits.retries:
@@ -152,7 +158,7 @@ class PoliteSession:
         return answer
 
     def _follow(
-        self, method: str, url: str, params: Mapping[str, str] | None, json: object, headers: dict[str, str]
+        self, method: str, url: str, params: Mapping[str, str] | None, content: Content, headers: dict[str, str]
     ) -> Answer:
         """Sends, and follows redirects by hand: each body is capped and no secret goes to another host."""
         try:
@@ -161,24 +167,32 @@ class PoliteSession:
             raise _explained(error, url) from error
         for _ in range(MAX_REDIRECTS + 1):
             ours = not self._session.should_strip_auth(first, here)  # type: ignore[no-untyped-call]
-            response = self._send(method, here, json, {**headers, **(self._secret_headers if ours else {})}, auth=ours)
+            response = self._send(
+                method, here, content, {**headers, **(self._secret_headers if ours else {})}, auth=ours
+            )
             with response:
                 target = response.headers.get("Location") if response.status_code in REDIRECTS else None
                 if target is None:
                     return Answer(here, response.status_code, response.headers, self._body(response, here))
-            if method not in {"GET", "HEAD"}:
+            there = urljoin(here, target)
+            same = not self._session.should_strip_auth(here, there)  # type: ignore[no-untyped-call]
+            if method not in {"GET", "HEAD"} and not (same and response.status_code in REPEATING):
                 raise SourceError("redirected", f"{shown(here)} has moved to {shown(target)}: use that address.")
-            here = urljoin(here, target)
+            here = there
         raise SourceError(
             "redirected", f"{shown(url)} sends us round in circles (more than {MAX_REDIRECTS} redirects)."
         )
 
-    def _send(self, method: str, url: str, json: object, headers: dict[str, str], *, auth: bool) -> requests.Response:
+    def _send(
+        self, method: str, url: str, content: Content, headers: dict[str, str], *, auth: bool
+    ) -> requests.Response:
+        json, form = content
         try:
             return self._session.request(
                 method,
                 url,
                 json=json,
+                data=form,
                 headers=headers,
                 auth=self._auth if auth else None,
                 timeout=(self.limits.connect_timeout, self.limits.read_timeout),

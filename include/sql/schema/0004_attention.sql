@@ -76,9 +76,10 @@ create table attention.tracked_output (
     stale_since timestamptz,
     failed text,
     snapshot_day date,
+    digest uuid,
     primary key (account, tracked),
     check ((fetched_at is null) = (mentions is null)),
-    check ((fetched_at is null) = (snapshot_day is null))
+    check ((fetched_at is null) = (snapshot_day is null) and (fetched_at is null) = (digest is null))
 );
 create index on attention.tracked_output (account, altmetric_id);
 comment on column attention.tracked_output.tracked is 'scheme:value of the identifier that it was first found by.';
@@ -87,6 +88,7 @@ comment on column attention.tracked_output.mentions is 'Posts, as delivered; nul
 comment on column attention.tracked_output.gained is 'Score gained within windows of time, as delivered.';
 comment on column attention.tracked_output.citations is 'Academic citations, only where a provider delivers them.';
 comment on column attention.tracked_output.stale_since is 'Since when the provider does not know it any more: what stands here is the last that it said.';
+comment on column attention.tracked_output.digest is 'Of score, counts and readers: an answer with another one is a change.';
 comment on column attention.tracked_output.failed is 'Why its record could not be fetched the last time.';
 
 create table attention.tracked_identifier (
@@ -208,13 +210,13 @@ create table attention.rollup_top (
 -- The identifiers of each output in the order in which they are asked: by trust; where an output has several values of a
 -- scheme of which a work has one, these come last. arXiv IDs without version; an ISBN speaks for a book, never for a chapter.
 create view attention.askable as
-select i.institution, i.output_key, i.scheme, min(i.value) as value,
+select i.institution, i.output_key, i.scheme, i.value,
     min(array_position(array['doi', 'pmid', 'arxiv', 'ads', 'nct_id', 'repec', 'handle', 'urn', 'isbn', 'uri'], i.scheme::text)
         + case when i.several > 1 then 100 when i.derived then 50 else 0 end) as rank
 from (
     select institution, output_key, scheme, derived,
         case when scheme = 'arxiv' then regexp_replace(value, 'v[0-9]+$', '') else value end collate "C" as value,
-        case when scheme in ('doi', 'pmid', 'ads', 'nct_id')
+        case when scheme in ('doi', 'pmid', 'arxiv', 'ads', 'nct_id')
             then count(*) filter (where not derived) over (partition by institution, output_key, scheme) end as several
     from warehouse.output_identifier
 ) i join warehouse.research_output o on o.institution = i.institution and o.key = i.output_key

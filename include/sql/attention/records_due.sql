@@ -1,0 +1,13 @@
+-- Purpose: the tracked outputs whose records are due: never fetched first, then those that changed within the last month.
+-- Parameters: account, institutions, most.
+-- Row count: provider's ids.
+select t.altmetric_id
+from attention.tracked_output t
+where t.account = %(account)s and t.stale_since is null and t.due_at <= now() and exists (
+    select from attention.tracked_identifier i
+    join warehouse.output_identifier o on o.scheme = i.scheme and o.value = i.value
+    where i.account = t.account and i.tracked = t.tracked and o.institution = any (%(institutions)s))
+group by t.altmetric_id
+order by min(case when t.fetched_at is null then 0 when t.changed_at > now() - interval '30 days' then 1 else 2 end),
+    min(t.due_at), t.altmetric_id
+limit %(most)s

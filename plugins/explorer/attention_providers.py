@@ -1,0 +1,399 @@
+"""Who is asked for attention: the Details Page API, or a file of records. No database here.
+
+A provider looks up one identifier at a time; one that also takes batches translates many identifiers into its own ids and
+gives many records by these. Those ids are transient: they are attributes, never keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote, urlsplit
+
+from explorer import attention_records as records
+from explorer.attention_records import MalformedError, Record
+from explorer.connections import ConnectionUnusableError
+from explorer.polite_http import LONGEST_BACKOFF, Limits, PoliteSession, ServerError
+from explorer.records import Identifier
+from explorer.sources import SourceError
+
+if TYPE_CHECKING:
+    from explorer.connections import Connection
+    from explorer.polite_http import Answer
+
+OLD_TOO_MANY = 420  # what some answer in the place of 429
+IDENTIFIERS_AT_ONCE = 100_000
+RECORDS_AT_ONCE = 100
+MALFORMED_TRIES = 3
+MOST_BYTES = 20 * 1024 * 1024
+REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+BATCH_REFUSALS = REFUSALS | {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
+INVALID = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_URI_TOO_LONG, HTTPStatus.UNPROCESSABLE_ENTITY})
+REMAINING = ("X-HourlyRateLimit-Remaining", "X-DailyRateLimit-Remaining")
+TWEETS_REMAINING = "X-TweetIDRateLimit-Remaining"
+
+
+class StoppedError(Exception):
+    """Asking cannot go on for now; the message says why and what to do."""
+
+    state = "error"
+
+
+class KeyRefusedError(StoppedError):
+    """The provider does not accept our key."""
+
+    state = "refused"
+
+
+class QuotaError(StoppedError):
+    """The provider's quota is used up."""
+
+    state = "quota"
+
+
+class BatchRefusedError(Exception):
+    """The provider answers single calls, but not this kind of batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """With whom we ask: answers are kept by account, since licences differ. ``version`` changes with a file's content."""
+
+    name: str
+    provider: str
+    licence: str | None = None
+    expires_at: datetime | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer to one identifier: a record, or ``untracked``, ``invalid`` or ``error`` with a reason."""
+
+    answer: str
+    record: Record | None = None
+    reason: str | None = None
+
+
+class Provider(Protocol):
+    """What every provider can do. ``calls`` counts what was asked of it so far."""
+
+    account: Account
+    batch: bool
+    at_once: int  # single look-ups side by side
+    calls_per_day: int | None
+    identifiers_per_call: int
+    records_per_call: int
+    calls: int
+
+    def look_up(self, identifier: Identifier) -> Found:
+        """One identifier. Raises ``StoppedError``."""
+
+    def translate(self, asked: Sequence[Identifier]) -> Mapping[Identifier, str]:
+        """The provider's ids of those that are tracked. Raises ``BatchRefusedError``, ``StoppedError``."""
+
+    def records(self, ids: Sequence[str]) -> Mapping[str, Record]:
+        """Records by the provider's ids; one may lack. Raises ``BatchRefusedError``, ``StoppedError``."""
+
+    def close(self) -> None:
+        """Gives back what it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the connection's extra says of the licence: how hard and how much may be asked."""
+
+    calls_per_second: float = 1.0
+    calls_per_day: int | None = None
+    at_once: int = 2
+    batch: bool = True
+    mentions: bool = False
+    retries: int = 5
+    backoff: float = 1.0
+    timeout: float = 60.0
+    encode: bool = True
+    licence: str | None = None
+    account: str | None = None
+    expires: datetime | None = None
+    allow_http: bool = False
+    allow_private_hosts: bool = False
+
+
+def terms(connection: Connection) -> Terms:
+    """The terms as written in the connection's ``extra``. Raises ``ConnectionUnusableError`` for a word it has not."""
+    stated = dict(connection.extra)
+    known = Terms.__dataclass_fields__
+    if unknown := sorted(stated.keys() - known.keys()):
+        message = (
+            f"the Airflow connection `{connection.id}` has `{unknown[0]}` in its extra; allowed: {', '.join(known)}"
+        )
+        raise ConnectionUnusableError(message)
+    try:
+        for name in ("calls_per_second", "backoff", "timeout"):
+            if name in stated:
+                stated[name] = float(stated[name])
+        for name in ("calls_per_day", "at_once", "retries"):
+            if stated.get(name) is not None:
+                stated[name] = int(stated[name])
+        if stated.get("expires"):
+            stated["expires"] = datetime.fromisoformat(stated["expires"]).astimezone(UTC)
+        made = Terms(**stated)
+    except (TypeError, ValueError) as error:
+        message = f"the Airflow connection `{connection.id}` has an extra that cannot be read: {error}"
+        raise ConnectionUnusableError(message) from None
+    if made.calls_per_second <= 0 or made.at_once < 1 or made.retries < 0 or (made.calls_per_day or 0) < 0:
+        message = f"the Airflow connection `{connection.id}` has a number in its extra that is too small"
+        raise ConnectionUnusableError(message)
+    return made
+
+
+class DetailsPage:
+    """The Details Page API. The key is a query parameter, so no message of ours holds a URL with its query."""
+
+    def __init__(self, connection: Connection, *, secret: bytes) -> None:
+        if not connection.password:
+            message = (
+                f"the Airflow connection `{connection.id}` has no password: put the API key there; every call needs one"
+            )
+            raise ConnectionUnusableError(message)
+        self.terms = terms(connection)
+        self._key = connection.password
+        base = connection.base_url
+        self._base = base if base.endswith("/v1") else f"{base}/v1"
+        digest = hashlib.blake2b(f"{self._base}\0{self._key}".encode(), key=secret[:64], digest_size=8).hexdigest()
+        self.account = Account(
+            f"details_page:{self.terms.account or digest}", "details_page", self.terms.licence, self.terms.expires
+        )
+        self.batch = self.terms.batch
+        self.at_once = self.terms.at_once
+        self.calls_per_day = self.terms.calls_per_day
+        self.identifiers_per_call = IDENTIFIERS_AT_ONCE
+        self.records_per_call = 1 if self.terms.mentions else RECORDS_AT_ONCE
+        self.calls = 0
+        self._exhausted: str | None = None
+        self._lock = threading.Lock()
+        self._session = PoliteSession(
+            Limits(
+                requests_per_second=self.terms.calls_per_second,
+                connections=self.terms.at_once,
+                retries=self.terms.retries,
+                backoff=self.terms.backoff,
+                read_timeout=self.terms.timeout,
+                body_timeout=self.terms.timeout,
+                max_bytes=MOST_BYTES,
+            ),
+            allow_http=self.terms.allow_http,
+            allow_private_hosts=self.terms.allow_private_hosts,
+        )
+
+    def close(self) -> None:
+        """Gives the connections back."""
+        self._session.close()
+
+    def look_up(self, identifier: Identifier) -> Found:
+        """``GET /v1/{type}/{id}``, or ``/v1/fetch/…`` where mentions are wanted. Raises ``StoppedError``."""
+        value = quote(identifier.value, safe="/") if self.terms.encode else identifier.value
+        reason = ""
+        for _ in range(MALFORMED_TRIES):
+            answer = self._ask("GET", f"{self._prefix}/{identifier.scheme}/{value}")
+            if answer.status in REFUSALS:
+                raise self._refused(answer)
+            if answer.status == HTTPStatus.NOT_FOUND:
+                return Found("untracked")
+            if answer.status in INVALID:
+                return Found("invalid", reason=f"the provider answers HTTP {answer.status} to it")
+            if answer.status != HTTPStatus.OK:
+                return Found("error", reason=f"the provider answers HTTP {answer.status}")
+            try:
+                record = records.record(records.decoded(answer.body))
+            except MalformedError as error:
+                reason = str(error)
+                continue
+            if record.contradicts(identifier):
+                return Found("error", reason="the record that came names another identifier of this kind")
+            return Found("tracked", record)
+        return Found("error", reason=reason)
+
+    def translate(self, asked: Sequence[Identifier]) -> Mapping[Identifier, str]:
+        """``POST /v1/translate``: types are detected there, so the values alone are sent."""
+        answer = self._batch("POST", f"{self._base}/translate", form={"ids": "|".join({i.value: 0 for i in asked})})
+        if not isinstance(answer, dict):
+            message = "the provider's translation is not a table of ids: it is asked again tomorrow"
+            raise StoppedError(message)
+        lower = {key.lower(): value for key, value in answer.items()}
+        found = {each: answer.get(each.value, lower.get(each.value.lower())) for each in asked}
+        return {
+            each: str(value) for each, value in found.items() if isinstance(value, str | int) and str(value).isdigit()
+        }
+
+    def records(self, ids: Sequence[str]) -> Mapping[str, Record]:
+        """``GET /v1/id/1,2,3``: a list of results, or the bare object of one id."""
+        if self.terms.mentions:
+            return {id_: record for id_ in ids if (record := self.look_up(Identifier("id", id_)).record)}
+        answer = self._batch("GET", f"{self._base}/id/{','.join(ids)}", single=len(ids) == 1)
+        rows = answer.get("results", [answer]) if isinstance(answer, dict) else []
+        found: dict[str, Record] = {}
+        for row in rows if isinstance(rows, list) else ():
+            try:
+                record = records.record(row)
+            except MalformedError:
+                continue  # as if it lacked: it is asked for again
+            found[record.altmetric_id] = record
+        return found
+
+    @property
+    def _prefix(self) -> str:
+        return f"{self._base}/fetch" if self.terms.mentions else self._base
+
+    def _batch(self, method: str, url: str, *, form: Mapping[str, str] | None = None, single: bool = False) -> Any:  # noqa: ANN401
+        reason = ""
+        for _ in range(MALFORMED_TRIES):
+            answer = self._ask(method, url, form)
+            if single and answer.status == HTTPStatus.NOT_FOUND:
+                return {}
+            if single and answer.status in REFUSALS:
+                raise self._refused(answer)
+            if answer.status in BATCH_REFUSALS:
+                message = f"{urlsplit(url).path.split('/')[2]} answers HTTP {answer.status}"
+                raise BatchRefusedError(message)
+            if answer.status != HTTPStatus.OK:
+                message = f"the provider answers HTTP {answer.status} to a batch; what was answered before is kept"
+                raise StoppedError(message)
+            try:
+                return records.decoded(answer.body)
+            except MalformedError as error:
+                reason = str(error)
+        message = f"the provider's answer to a batch cannot be read: {reason}; what was answered before is kept"
+        raise StoppedError(message)
+
+    def _ask(self, method: str, url: str, form: Mapping[str, str] | None = None) -> Answer:
+        """One call, with the waiting that it needs."""
+        for attempt in range(self.terms.retries + 1):
+            with self._lock:
+                if self._exhausted:
+                    raise QuotaError(self._exhausted)
+                self.calls += 1
+            try:
+                answer = self._session.request(method, url, params={"key": self._key}, form=form)
+            except ServerError as error:
+                if error.answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+                    raise QuotaError(_too_many(error.answer.status)) from None
+                message = f"the provider keeps answering HTTP {error.answer.status}; it is asked again later"
+                raise StoppedError(message) from None
+            except SourceError as error:
+                raise StoppedError(str(error).replace(self._key, "…")) from None
+            if answer.status != OLD_TOO_MANY:
+                self._note_limits(answer)
+                return answer
+            if attempt < self.terms.retries:
+                time.sleep(_wait(answer, self.terms.backoff * 2**attempt))
+        raise QuotaError(_too_many(OLD_TOO_MANY))
+
+    def _note_limits(self, answer: Answer) -> None:
+        """A quota that the answer calls used up ends the asking before the next call."""
+        names = (*REMAINING, *([TWEETS_REMAINING] if self.terms.mentions else []))
+        for name in names:
+            if answer.headers.get(name, "").strip() == "0":
+                with self._lock:
+                    self._exhausted = (
+                        f"the provider says that its quota is used up ({name}: 0); the rest is asked later"
+                    )
+
+    def _refused(self, answer: Answer) -> KeyRefusedError:
+        return KeyRefusedError(
+            f"the provider refuses the key of the Airflow connection `attention` (HTTP {answer.status}): check the key"
+            " in its password, and that its licence includes this call"
+        )
+
+
+def _too_many(status: int) -> str:
+    return (
+        f"the provider keeps answering that it is asked too often (HTTP {status}); the rest is asked later. If it stays,"
+        " lower calls_per_second in the extra of the Airflow connection `attention`"
+    )
+
+
+def _wait(answer: Answer, otherwise: float) -> float:
+    stated = answer.headers.get("Retry-After", "")
+    return min(float(stated) if stated.isdigit() else otherwise, LONGEST_BACKOFF)
+
+
+@dataclass(slots=True)
+class RecordsFile:
+    """A file of JSON Lines: a provider's dump, or an earlier export. Lines that hold no record are counted.
+
+    The whole index (identifiers and places of lines) is kept in memory: some 300 bytes a record.
+    """
+
+    path: Path
+    account: Account
+    batch: bool = True
+    at_once: int = 1
+    calls_per_day: int | None = None
+    identifiers_per_call: int = IDENTIFIERS_AT_ONCE
+    records_per_call: int = 1000
+    calls: int = 0
+    unreadable: int = 0
+    _places: dict[str, int] = field(default_factory=dict, repr=False)
+    _ids: dict[Identifier, str] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        with self.path.open("rb") as file:
+            place = 0
+            for line in file:
+                self._index(line, place)
+                place += len(line)
+
+    def _index(self, line: bytes, place: int) -> None:
+        if not line.strip():
+            return
+        try:
+            record = records.record(records.decoded(line))
+        except MalformedError:
+            self.unreadable += 1
+            return
+        self._places[record.altmetric_id] = place  # the last of several
+        for identifier in record.identifiers:
+            self._ids[Identifier(identifier.scheme, identifier.value.lower())] = record.altmetric_id
+
+    def translate(self, asked: Sequence[Identifier]) -> Mapping[Identifier, str]:
+        """Those that stand in the file."""
+        found = {each: self._ids.get(Identifier(each.scheme, each.value.lower())) for each in asked}
+        return {each: id_ for each, id_ in found.items() if id_ is not None}
+
+    def records(self, ids: Sequence[str]) -> Mapping[str, Record]:
+        """Records, read from their lines."""
+        with self.path.open("rb") as file:
+            return {id_: self._at(file, self._places[id_]) for id_ in ids if id_ in self._places}
+
+    @staticmethod
+    def _at(file: Any, place: int) -> Record:  # noqa: ANN401 - an open file
+        file.seek(place)
+        return records.record(records.decoded(file.readline()))
+
+    def look_up(self, identifier: Identifier) -> Found:
+        """One identifier, as if it were asked for alone."""
+        ids = self.translate([identifier])
+        found = self.records(list(ids.values()))
+        return Found("tracked", next(iter(found.values()))) if found else Found("untracked")
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def records_file(path: Path, institution: str) -> RecordsFile:
+    """The provider that a file is. Raises ``ConnectionUnusableError`` where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            version = hashlib.file_digest(file, "sha256").hexdigest()
+        return RecordsFile(path, Account(f"file:{institution}", "file", version=version))
+    except OSError as error:
+        message = f"the file of attention records {path} cannot be read: {error.strerror}"
+        raise ConnectionUnusableError(message) from None

@@ -1,0 +1,278 @@
+"""What an answer about one tracked output says, in our words. Pure: no clock, no network, no database.
+
+The Details Page API delivers two shapes, "counts" and "fetch"; a file of records holds either. Its names contradict its
+own glossary (``cited_by_…`` are mentions); they end here. Whatever is not a plain number, an address or a date where one
+is expected is left out, never guessed. Texts, profiles, quotes and titles are dropped on arrival; of a tweet the id stays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from explorer import identifiers
+from explorer.records import Identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+# The provider's names of a source of attention, in counts and in fetch, and ours. Unknown ones stay as they are.
+SOURCES: Mapping[str, str] = {
+    "msm": "news", "news": "news", "feeds": "blogs", "blogs": "blogs", "policies": "policy", "policy": "policy",
+    "patents": "patents", "patent": "patents", "guidelines": "guidelines", "guideline": "guidelines",
+    "wikipedia": "wikipedia", "tweeters": "x", "twitter": "x", "bluesky": "bluesky", "fbwalls": "facebook",
+    "facebook": "facebook", "rdts": "reddit", "reddit": "reddit", "videos": "video", "video": "video", "qna": "qna",
+    "q&a": "qna", "qs": "qna", "peer_review_sites": "peer_review", "peerreview": "peer_review", "f1000": "f1000",
+    "syllabi": "syllabi", "podcasts": "podcasts", "gplus": "google_plus", "googleplus": "google_plus",
+    "linkedin": "linkedin", "pinners": "pinterest", "pinterest": "pinterest", "weibo": "weibo",
+}  # fmt: skip
+OUTLETS = frozenset({"news", "blogs", "policy", "patents", "guidelines", "peer_review"})  # elsewhere it is a person
+LARGEST = 10**15
+LONGEST = 2000  # characters of an address or an outlet's name
+_TOTALS = frozenset({"posts", "accounts"})
+_IDENTIFIERS = (
+    ("doi", "doi"), ("pmid", "pmid"), ("arxiv_id", "arxiv"), ("ads_id", "ads"), ("nct_id", "nct_id"),
+    ("repec_id", "repec"), ("handle", "handle"), ("handles", "handle"), ("isbns", "isbn"), ("urn", "urn"),
+)  # fmt: skip
+
+
+class MalformedError(Exception):
+    """An answer that holds no record; the message says what it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCount:
+    """How much attention came from one source: distinct accounts, and mentions where the answer says so."""
+
+    accounts: int | None
+    posts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One mention. ``key`` is a tweet's id, else its address, else a digest; a tweet has nothing but its id."""
+
+    source: str
+    key: str
+    outlet: str | None = None
+    posted_at: datetime | None = None
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A tracked output. ``score`` as delivered; ``identifiers`` those that the answer names for it."""
+
+    altmetric_id: str
+    mentions: int
+    score: Decimal | None = None
+    type: str | None = None
+    sources: Mapping[str, SourceCount] = field(default_factory=dict)
+    readers: Mapping[str, int] = field(default_factory=dict)
+    cohorts: Mapping[str, int] = field(default_factory=dict)
+    gained: Mapping[str, Decimal] = field(default_factory=dict)
+    citations: int | None = None
+    details_url: str | None = None
+    badge_url: str | None = None
+    last_mentioned_at: datetime | None = None
+    identifiers: tuple[Identifier, ...] = ()
+    posts: tuple[Mention, ...] | None = None
+
+    def contradicts(self, asked: Identifier) -> bool:
+        """Whether it names other identifiers of that scheme, but not the one that was asked for."""
+        named = [each.value for each in self.identifiers if each.scheme == asked.scheme]
+        return bool(named) and asked.value.lower() not in {value.lower() for value in named}
+
+
+def decoded(body: bytes) -> Any:  # noqa: ANN401 - JSON
+    """JSON with its decimals as delivered. Raises ``MalformedError``."""
+    try:
+        return json.loads(body, parse_float=Decimal, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        start = body[:40].decode("ascii", "replace").strip()
+        message = f"the answer is not JSON (it begins with {start!r})" if start else "the answer is empty"
+        raise MalformedError(message) from None
+
+
+def _no_number(_: str) -> None:
+    return None
+
+
+def record(payload: object) -> Record:
+    """The record that a payload holds, in either shape. Raises ``MalformedError``."""
+    if not isinstance(payload, dict):
+        message = f"the answer is a {type(payload).__name__}, not a record"
+        raise MalformedError(message)
+    if _text(payload.get("altmetric_id")) is None:
+        raise MalformedError("the answer has no altmetric_id")
+    return _fetched(payload) if isinstance(payload.get("counts"), dict | list) else _counted(payload)
+
+
+def _counted(payload: Mapping[str, Any]) -> Record:
+    """The shape of ``/v1/{type}/{id}``: an absent count is zero."""
+    counts: dict[str, SourceCount] = {}
+    for key, value in payload.items():
+        name = key.removeprefix("cited_by_").removesuffix("_count")
+        if key == f"cited_by_{name}_count" and name not in _TOTALS and (number := _count(value)):
+            before = counts.get(SOURCES.get(name, name))
+            counts[SOURCES.get(name, name)] = SourceCount(number + ((before and before.accounts) or 0))
+    accounts = sum(each.accounts or 0 for each in counts.values())
+    posts = _count(payload.get("cited_by_posts_count"))
+    history = payload.get("history")
+    return Record(
+        altmetric_id=str(_text(payload["altmetric_id"])),
+        # Where the total lacks, there are at least as many mentions as accounts that mention it.
+        mentions=accounts if posts is None else posts,
+        score=_decimal(payload.get("score")),
+        type=_text(payload.get("type")),
+        sources=counts,
+        readers=_numbers(payload.get("readers")),
+        cohorts=_numbers(payload.get("cohorts")),
+        gained=_decimals(history),
+        details_url=_url(payload.get("details_url")),
+        badge_url=_badge(payload),
+        identifiers=_identifiers(payload),
+    )
+
+
+def _fetched(payload: Mapping[str, Any]) -> Record:
+    """The shape of ``/v1/fetch/{type}/{id}``: an empty object may arrive as an empty list."""
+    counts, about, score = (_object(payload.get(key)) for key in ("counts", "citation", "altmetric_score"))
+    sources: dict[str, SourceCount] = {}
+    for key, value in counts.items():
+        each = _object(value)
+        accounts, posts = _count(each.get("unique_users_count")), _count(each.get("posts_count"))
+        if key not in {"total", "readers"} and (accounts or posts):
+            sources[SOURCES.get(key, key)] = SourceCount(accounts, posts)
+    total = _count(_object(counts.get("total")).get("posts_count"))
+    found = payload.get("posts")
+    people = _object(payload.get("demographics")).get("poster_types")
+    return Record(
+        altmetric_id=str(_text(payload["altmetric_id"])),
+        mentions=sum(each.posts or 0 for each in sources.values()) if total is None else total,
+        score=_decimal(score.get("score")) if "score" in score else _decimal(payload.get("score")),
+        type=_text(about.get("type")),
+        sources=sources,
+        readers=_numbers(counts.get("readers")),
+        cohorts=_numbers(people),
+        gained=_decimals(score.get("score_history")),
+        details_url=_url(payload.get("details_url")),
+        badge_url=_badge(payload),
+        last_mentioned_at=_date(about.get("last_mentioned_on")),
+        identifiers=_identifiers(about),
+        posts=None if found is None else tuple({(m.source, m.key): m for m in _mentions(_object(found))}.values()),
+    )
+
+
+def _mentions(posts: Mapping[str, Any]) -> Iterator[Mention]:
+    for name, rows in posts.items():
+        source = SOURCES.get(name, name)
+        for row in rows if isinstance(rows, list) else ():
+            post = _object(row)
+            if source == "x":
+                tweet = _text(post.get("tweet_id"))
+                if tweet and tweet.isascii() and tweet.isdigit():
+                    yield Mention("x", tweet)
+                continue
+            outlet = _outlet(post) if source in OUTLETS else None
+            posted_at = _date(post.get("posted_on"))
+            # What is licensed is counted, but its address is not passed on.
+            link = _url(post.get("url")) if post.get("license") in {None, "public"} else None
+            known = json.dumps([outlet, str(posted_at), post.get("url")], default=str)
+            yield Mention(source, link or hashlib.sha256(known.encode()).hexdigest()[:32], outlet, posted_at, link)
+
+
+def _outlet(post: Mapping[str, Any]) -> str | None:
+    return _text(_object(post.get("source")).get("name")) or _text(_object(post.get("author")).get("name"))
+
+
+def _identifiers(about: Mapping[str, Any]) -> tuple[Identifier, ...]:
+    """What the answer names, canonical. ISBNs of a chapter are its book's: they name it not."""
+    is_chapter = about.get("type") == "chapter"
+    found: list[Identifier] = []
+    for key, scheme in _IDENTIFIERS:
+        values = about.get(key)
+        for value in values if isinstance(values, list) else [values]:
+            text = _text(value)
+            if text is None or (scheme == "isbn" and is_chapter):
+                continue
+            parsed = identifiers.parse(scheme, text)
+            if parsed.value is not None and parsed.scheme == scheme:
+                found.append(Identifier(scheme, without_version(scheme, parsed.value)))
+    return tuple(dict.fromkeys(found))
+
+
+def without_version(scheme: str, value: str) -> str:
+    """An arXiv ID is tracked without its version."""
+    if scheme != "arxiv":
+        return value
+    plain, v, version = value.rpartition("v")
+    return plain if v and version.isdigit() else value
+
+
+def _badge(payload: Mapping[str, Any]) -> str | None:
+    images = _object(payload.get("images"))
+    return next((url for size in ("medium", "small", "large") if (url := _url(images.get(size)))), None)
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _numbers(value: object) -> dict[str, int]:
+    """Counts by name; what is no count, or zero or less, is left out."""
+    return {key: number for key, each in _object(value).items() if (number := _count(each))}
+
+
+def _decimals(value: object) -> dict[str, Decimal]:
+    return {key: number for key, each in _object(value).items() if (number := _decimal(each)) is not None}
+
+
+def _count(value: object) -> int | None:
+    """A whole number from zero, also as text; -1 and the like mean that nothing is known."""
+    number = _decimal(value)
+    return int(number) if number is not None and number == number.to_integral_value() else None
+
+
+def _decimal(value: object) -> Decimal | None:
+    """A number from zero as delivered, also as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
+        return None
+    try:
+        number = Decimal(value if isinstance(value, int | Decimal) else str(value).strip())
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() and 0 <= number < LARGEST else None
+
+
+def _text(value: object) -> str | None:
+    """A text or a whole number as text; nothing for an empty one."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    text = str(value).replace("\0", "").strip()
+    return text[:LONGEST] or None
+
+
+def _url(value: object) -> str | None:
+    text = value.strip() if isinstance(value, str) else ""
+    fits = text.startswith(("https://", "http://")) and len(text) <= LONGEST and "\0" not in text
+    return text if fits else None
+
+
+def _date(value: object) -> datetime | None:
+    """ISO 8601, or seconds since 1970, also as text; nothing outside the years 1970 to 2100."""
+    seconds = _decimal(value)
+    try:
+        if seconds is not None:
+            return datetime.fromtimestamp(int(seconds), UTC) if seconds < 4_102_444_800 else None  # noqa: PLR2004 - 2100
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except (ValueError, OverflowError):
+        return None
+    if found is None:
+        return None
+    found = found.replace(tzinfo=UTC) if found.tzinfo is None else found
+    return found if 1970 < found.year < 2100 else None  # noqa: PLR2004

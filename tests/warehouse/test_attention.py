@@ -1,0 +1,619 @@
+"""Attention: asked for once, kept with its time to live, linked, rolled up; against the simulator, on a real Postgres."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from explorer import attention, attention_providers, connections, database, flow
+from explorer.connections import ConnectionUnusableError
+from explorer.records import Contribution, Department, Identifier, Output
+from simulators.attention import Attention, Limit, fixed
+from simulators.serving import Fault
+
+from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
+from tests.warehouse.test_flow import do_import
+
+pytestmark = pytest.mark.usefixtures("without_expectations")
+FAST = {
+    "calls_per_second": 5000,
+    "retries": 2,
+    "backoff": 0.01,
+    "timeout": 5,
+    "allow_http": True,
+    "allow_private_hosts": True,
+}
+
+
+@pytest.fixture
+def simulator() -> Iterator[Attention]:
+    made = Attention(fixed("2026-03-01"))
+    with made.serve():
+        yield made
+
+
+@pytest.fixture
+def connect(simulator: Attention, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Configure the connection `attention`; by default a commercial key."""
+
+    def set_(key: str = "commercial-1", **extra: object) -> None:
+        stated = {
+            "conn_type": "http",
+            "host": simulator.url.removesuffix("/v1"),
+            "password": key,
+            "extra": {**FAST, **extra},
+        }
+        monkeypatch.setenv("AIRFLOW_CONN_ATTENTION", json.dumps(stated))
+
+    set_()
+    return set_
+
+
+def put(source: ScriptedSource, key: str, *identifiers: tuple[str, str], authors: str = "a", **named: object) -> None:
+    source.put(
+        Output(
+            key=key, title=key, year=2020, identifiers=tuple(Identifier(s, v) for s, v in identifiers),
+            contributions=tuple(Contribution(f"id:{a}", f"Author, {a}") for a in authors), **named,
+        )
+    )  # fmt: skip
+
+
+def many(source: ScriptedSource, count: int, start: int = 0) -> None:
+    for n in range(start, start + count):
+        put(source, f"o{n}", ("doi", f"10.5555/attention.{n}"), ("pmid", str(700_000 + n)))
+
+
+def dois(count: int) -> list[str]:
+    return [f"10.5555/attention.{n}" for n in range(count)]
+
+
+def site_of(dsn: str, folder: Path, source: ScriptedSource, slug: str = "lilliput") -> ScriptedSite:
+    return make_site(dsn, folder, source, slug=slug)
+
+
+def links(site: ScriptedSite) -> dict[str, str]:
+    with database.connect(site.dsn) as connection:
+        return dict(
+            connection.execute(
+                "select output_key, state from attention.link where institution = %s", (site.institution.slug,)
+            ).fetchall()
+        )
+
+
+def refresh(site: ScriptedSite, *sites: ScriptedSite) -> attention.Asked:
+    """Ask again for all institutions, as the daily refresh does."""
+    with database.connect(site.dsn) as connection:
+        provider = attention.provider_of(site.institution, connection)
+        assert provider is not None
+        with_all = [each.institution.slug for each in (site, *sites)]
+        asked = attention.ask(connection, provider, with_all)
+        for each in (site, *sites):
+            attention.link(connection, each.institution.slug, provider.account.name)
+            attention.roll_up(connection, each.institution.slug)
+        return asked
+
+
+def pass_days(site: ScriptedSite, days: int) -> None:
+    """Let the memory be so much older."""
+    with database.connect(site.dsn) as connection:
+        for table, columns in {
+            "asked": ("asked_at", "due_at"), "tracked_output": ("due_at", "changed_at", "fetched_at", "id_seen_at"),
+            "budget_day": ("day",), "snapshot_source": (), "account": ("batch_refused_at",),
+        }.items():  # fmt: skip
+            for column in columns:
+                connection.execute(f"update attention.{table} set {column} = {column} - %s", (timedelta(days=days),))
+        connection.execute("set session_replication_role = replica")
+        for table in ("snapshot", "snapshot_source"):
+            connection.execute(f"update attention.{table} set day = day - %s", (days,))
+        connection.execute("update attention.tracked_output set snapshot_day = snapshot_day - %s", (days,))
+        connection.commit()
+
+
+def sums(site: ScriptedSite, kind: str = "institution", key: str = "") -> dict:
+    with database.connect(site.dsn) as connection:
+        cursor = connection.execute(
+            "select * from attention.rollup where institution = %s and kind = %s and key = %s",
+            (site.institution.slug, kind, key),
+        )
+        return dict(zip([c.name for c in cursor.description], cursor.fetchall()[0], strict=True))
+
+
+def asked_for(simulator: Attention) -> list[str]:
+    """Every identifier that the simulator was asked for by itself or in a batch, as often as it was."""
+    found = []
+    for call in simulator.calls:
+        if call.name == "translate" and call.status == 200:
+            found += (call.argument("ids") or "").split("|")
+        elif call.name not in {"translate", "id", "fetch"} and call.status in {200, 404}:
+            found.append(call.path)
+    return found
+
+
+@pytest.fixture
+def source() -> ScriptedSource:
+    made = ScriptedSource(page_size=500)
+    made.departments = {"sci": Department("sci", "Science"), "bio": Department("bio", "Biology", ("sci",))}
+    return made
+
+
+def test_without_a_provider_the_import_stands_and_every_output_says_so(warehouse_dsn, tmp_path, source):
+    many(source, 3)
+    site = site_of(warehouse_dsn, tmp_path, source)
+    made = do_import(site)
+    assert made["status"] == "succeeded"
+    assert made["attention"]["state"] == "attention not configured"
+    assert "linked" not in made["attention"]
+    assert set(links(site).values()) == {"feature_off"}
+
+
+def test_batches_ask_for_each_identifier_once_and_link(warehouse_dsn, tmp_path, source, simulator, connect):
+    many(source, 300)
+    site = site_of(warehouse_dsn, tmp_path, source)
+    made = do_import(site)["attention"]
+    states = links(site)
+    tracked = {
+        n for n, doi in enumerate(dois(300)) if simulator.id_of(doi) is not None or simulator.id_of(str(700_000 + n))
+    }
+    assert {k for k, state in states.items() if state in {"linked", "no_mentions"}} == {f"o{n}" for n in tracked}
+    assert {state for k, state in states.items() if int(k[1:]) not in tracked} == {"untracked"}
+    assert made["linked"] == sum(state == "linked" for state in states.values())
+    assert made["no_mentions"] > 0
+    asked = asked_for(simulator)
+    assert len(asked) == len(set(asked)) == 600
+    records = sum(simulator.id_of(i) is not None for n in range(300) for i in (dois(300)[n], str(700_000 + n)))
+    assert made["calls"] == len(simulator.calls) == 1 + -(-records // 100), "the least possible number of calls"
+    assert "commercial" not in str([call.arguments for call in simulator.calls])
+    assert {k: sums(site)[k] for k in ("outputs", "tracked")} == {"outputs": 300, "tracked": len(tracked)}
+
+
+def test_single_look_ups_go_down_the_order_of_trust_and_stop_at_the_first_that_is_tracked(
+    warehouse_dsn, tmp_path, source, simulator, connect
+):
+    connect("free-1", batch=False)
+    many(source, 40)
+    site = site_of(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    paths = [call.path for call in simulator.calls]
+    assert len(paths) == len(set(paths))
+    for n, doi in enumerate(dois(40)):
+        assert f"/v1/doi/{doi}" in paths
+        assert (f"/v1/pmid/{700_000 + n}" in paths) == (simulator.id_of(doi) is None)
+    batch = links(site)
+    assert {k for k, s in batch.items() if s in {"linked", "no_mentions"}} == {
+        f"o{n}" for n, doi in enumerate(dois(40)) if simulator.id_of(doi) or simulator.id_of(str(700_000 + n))
+    }
+
+
+def test_what_one_institution_asked_for_another_does_not_ask_for_again(
+    warehouse_dsn, tmp_path, source, simulator, connect
+):
+    many(source, 30)
+    site = site_of(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    before = len(simulator.calls)
+    other_source = ScriptedSource(page_size=500)
+    many(other_source, 35)
+    other = site_of(warehouse_dsn, tmp_path, other_source, "blefuscu")
+    do_import(other)
+    new = asked_for(simulator)
+    assert len(new) == len(set(new)) == 70, "five outputs more, each with two identifiers"
+    assert len(simulator.calls) <= before + 2
+    assert {k: v for k, v in links(other).items() if k in links(site)} == links(site)
+
+
+def test_untracked_is_asked_again_when_its_time_is_over_and_rarer_each_time(
+    warehouse_dsn, tmp_path, source, simulator, connect
+):
+    put(source, "o", ("doi", next(d for d in dois(50) if simulator.id_of(d) is None)))
+    site = site_of(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    calls = []
+    for _ in range(5):
+        pass_days(site, 8)
+        simulator.forget_calls()
+        refresh(site)
+        calls.append(len(simulator.calls))
+    assert calls == [1, 0, 1, 0, 0], "after 7 days, after 14, and then after 28"
+
+
+@pytest.mark.parametrize("batch", [True, False])
+def test_killed_at_any_time_then_resumed_no_answer_is_asked_for_twice(
+    warehouse_dsn, tmp_path, source, simulator, connect, monkeypatch, batch
+):
+    connect(batch=batch, at_once=1)
+    monkeypatch.setattr(attention, "ROUND", 40)
+    monkeypatch.setattr(attention, "RECORD_CALLS", 1)
+    monkeypatch.setattr(attention_providers, "IDENTIFIERS_AT_ONCE", 20)
+    monkeypatch.setattr(attention_providers, "RECORDS_AT_ONCE", 5)
+    many(source, 60)
+    site = site_of(warehouse_dsn, tmp_path, source)
+    real = attention._store
+
+    class Killed(BaseException):
+        pass
+
+    dies_after = [0, 1, 2, 5, 3]
+    stores = 0
+
+    def store(*arguments: object) -> None:
+        nonlocal stores
+        if dies_after and stores == dies_after[0]:
+            dies_after.pop(0)
+            stores = 0
+            raise Killed  # the answer has come, and is lost
+        stores += 1
+        real(*arguments)
+
+    monkeypatch.setattr(attention, "_store", store)
+    with database.connect(site.dsn) as connection:
+        connection.execute("select 1")
+    killed = 0
+    with pytest.raises(Killed):
+        do_import(site)
+    killed += 1
+    while dies_after:
+        with pytest.raises(Killed):
+            refresh(site)
+        killed += 1
+    refresh(site)
+    answered = {(s, v) for s, v, _ in _asked_rows(site)}
+    asked = [i.rpartition("/v1/")[2] for i in asked_for(simulator)]
+    lost = 20 if batch else 1  # what a call brings that was answered, but not yet committed
+    assert len(asked) - len(set(asked)) <= killed * lost
+    assert len(set(asked)) == len(answered) or not batch
+    assert "not_asked_yet" not in links(site).values()
+    simulator.forget_calls()
+    refresh(site)
+    assert simulator.calls == [], "all of it is within its time to live"
+
+
+def _asked_rows(site: ScriptedSite) -> list[tuple]:
+    with database.connect(site.dsn) as connection:
+        return connection.execute("select scheme, value, answer from attention.asked").fetchall()
+
+
+def test_the_budget_of_a_day_is_shared_and_the_rest_is_asked_the_next_day(
+    warehouse_dsn, tmp_path, source, simulator, connect
+):
+    connect("free-1", batch=False, calls_per_day=25)
+    many(source, 20)
+    site = site_of(warehouse_dsn, tmp_path, source)
+    first = do_import(site)["attention"]
+    other_source = ScriptedSource(page_size=500)
+    many(other_source, 20, start=100)
+    other = site_of(warehouse_dsn, tmp_path, other_source, "blefuscu")
+    second = do_import(other)["attention"]
+    assert len(simulator.calls) == 25
+    assert second["stopped"] == "quota"
+    assert "quota" in links(other).values()
+    assert second["not_asked_today"] > 0
+    assert "today's budget of 25 calls" in second["state"]
+    assert first["linked"] >= 0
+    pass_days(site, 1)
+    refresh(site, other)
+    assert len(simulator.calls) <= 50
+    pass_days(site, 1)
+    refresh(site, other)
+    assert "quota" not in links(other).values()
+
+
+def test_a_batch_that_is_refused_falls_back_to_single_calls_once(warehouse_dsn, tmp_path, source, simulator, connect):
+    connect("free-1")
+    many(source, 20)
+    site = site_of(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    assert [call.name for call in simulator.calls].count("translate") == 1
+    assert "not_asked_yet" not in links(site).values()
+    source.tick += 1
+    many(source, 5, start=20)
+    do_import(site)
+    assert [call.name for call in simulator.calls].count("translate") == 1, "noticed once"
+
+
+def test_where_only_lists_of_ids_are_refused_records_come_one_by_one(
+    warehouse_dsn, tmp_path, source, simulator, connect
+):
+    simulator.faults.add(Fault("tier", "id"))
+    many(source, 20)
+    site = site_of(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    assert "not_asked_yet" not in links(site).values()
+    assert any("," in call.path for call in simulator.calls)
+
+
+@pytest.mark.parametrize("batch", [True, False])
+def test_a_refused_key_ends_the_asking_and_alarms(
+    warehouse_dsn, tmp_path, source, simulator, connect, monkeypatch, batch
+):
+    connect("wrong-1", batch=batch)
+    alarms: list[tuple[str, str]] = []
+    monkeypatch.setattr(flow, "_alarm", lambda subject, sentence: alarms.append((subject, sentence)))
+    many(source, 10)
+    site = site_of(warehouse_dsn, tmp_path, source)
+    made = do_import(site)
+    assert made["status"] == "succeeded", "the import stands"
+    assert len(simulator.calls) <= 4
+    assert set(links(site).values()) == {"error"}
+    assert len(alarms) == 1
+    assert "refuses the key" in alarms[0][1]
+    assert "wrong-1" not in alarms[0][1]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["busy_seconds", "too_many_requests", "too_often", "enhance_your_calm", "maintenance", "html", "truncated", "reset", "cut", "server_error"],
+)  # fmt: skip
+@pytest.mark.parametrize("batch", [True, False])
+def test_what_passes_is_waited_for(warehouse_dsn, tmp_path, source, simulator, connect, kind, batch):
+    connect(batch=batch)
+    simulator.faults.add(Fault(kind, after=1, seconds=0.01))
+    many(source, 8)
+    site = site_of(warehouse_dsn, tmp_path, source)
+    made = do_import(site)["attention"]
+    assert made["stopped"] is None
+    assert set(links(site).values()) <= {"linked", "no_mentions", "untracked"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "states"),
+    [("too_often", {"quota"}), ("enhance_your_calm", {"quota"}), ("maintenance", {"error"}), ("html", {"error"}),
+     ("oversized", {"error"}), ("exhausted", {"quota"})],
+)  # fmt: skip
+@pytest.mark.parametrize("batch", [True, False])
+def test_what_stays_stops_the_asking_and_writes_no_zero(
+    warehouse_dsn, tmp_path, source, simulator, connect, kind, states, batch
+):
+    connect(batch=batch, backoff=0.001, retries=1)
+    many(source, 12)
+    site = site_of(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    before = links(site), sums(site)
+    pass_days(site, 40)
+    simulator.faults.add(Fault(kind, times=None))
+    refresh(site)
+    assert links(site) == before[0]
+    assert sums(site)["mentions"] == before[1]["mentions"]
+    source.tick += 1
+    many(source, 3, start=50)
+    made = do_import(site)
+    assert made["status"] == "succeeded"
+    assert {links(site)[f"o{n}"] for n in range(50, 53)} <= states | {"not_asked_yet"} | (
+        {"linked", "no_mentions", "untracked"} if kind == "exhausted" else set()
+    )
+
+
+def test_a_post_that_is_sent_on_with_307_goes_there_with_its_body(warehouse_dsn, tmp_path, source, simulator, connect):
+    simulator.faults.add(Fault("see_other_place", "translate"))
+    many(source, 12)
+    site = site_of(warehouse_dsn, tmp_path, source)
+    assert do_import(site)["attention"]["stopped"] is None
+    assert [call.status for call in simulator.calls][:2] == [307, 200]
+
+
+@pytest.mark.parametrize(
+    "kind", ["strings", "minus_one", "no_readers", "empty_lists", "negative", "unknown_source", "ids_as_numbers"]
+)
+@pytest.mark.parametrize("batch", [True, False])
+def test_answers_in_odd_shapes_are_stored_for_what_they_are(
+    warehouse_dsn, tmp_path, source, simulator, connect, kind, batch
+):
+    connect(batch=batch)
+    simulator.faults.add(Fault(kind, times=None))
+    many(source, 20)
+    site = site_of(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    assert set(links(site).values()) <= {"linked", "no_mentions", "untracked"}
+    with database.connect(site.dsn) as connection:
+        sources = {r[0] for r in connection.execute("select distinct source from attention.snapshot_source")}
+        assert ("telegraphs" in sources) == (kind == "unknown_source")
+        readers = connection.execute("select coalesce(sum(readers), 0) from attention.snapshot").fetchall()[0][0]
+        assert (readers == 0) == (kind in {"minus_one", "no_readers", "empty_lists"})
+
+
+def test_a_record_of_something_else_is_not_linked(warehouse_dsn, tmp_path, source, simulator, connect):
+    connect(batch=False)
+    simulator.faults.add(Fault("other_record", "doi", times=None))
+    put(source, "o", ("doi", next(d for d in dois(50) if simulator.id_of(d))))
+    site = site_of(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    assert links(site) == {"o": "error"}
+
+
+def test_an_id_that_lacks_in_the_results_is_asked_for_again(warehouse_dsn, tmp_path, source, simulator, connect):
+    simulator.faults.add(Fault("id_missing", "id"))
+    many(source, 20)
+    site = site_of(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    pass_days(site, 1)
+    refresh(site)
+    assert set(links(site).values()) <= {"linked", "no_mentions", "untracked"}
+
+
+def test_two_identifiers_with_two_tracked_outputs_are_reported_and_never_added_up(
+    warehouse_dsn, tmp_path, source, simulator, connect
+):
+    both = next(
+        (d, str(700_000 + n)) for n, d in enumerate(dois(99)) if simulator.id_of(d) and simulator.id_of(str(700_000 + n))
+        and simulator.counts(d) and simulator.counts(str(700_000 + n))
+    )  # fmt: skip
+    put(source, "o", ("doi", both[0]), ("pmid", both[1]))
+    site = site_of(warehouse_dsn, tmp_path, source)
+    made = do_import(site)["attention"]
+    assert made["conflicts"] == 1
+    with database.connect(site.dsn) as connection:
+        assert connection.execute("select tracked, others from attention.link").fetchall() == [
+            (f"doi:{both[0]}", [f"pmid:{both[1]}"])
+        ]
+    assert sums(site)["tracked"] == 1
+
+
+def test_two_outputs_that_are_one_tracked_output_count_once_in_every_total(
+    warehouse_dsn, tmp_path, source, simulator, connect
+):
+    one = next(d for d in dois(50) if simulator.id_of(d) and simulator.counts(d))
+    put(source, "preprint", ("doi", one), departments=("bio",))
+    put(source, "article", ("doi", one), authors="ab", departments=("sci", "bio"))
+    site = site_of(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    for kind, key in (("institution", ""), ("department", "sci"), ("department", "bio"), ("author", "id:a")):
+        assert (sums(site, kind, key)["outputs"], sums(site, kind, key)["tracked"]) == (2, 1)
+
+
+def test_one_work_under_two_identifiers_is_one_tracked_output(warehouse_dsn, tmp_path, source, simulator, connect):
+    one, two = [d for d in dois(50) if simulator.id_of(d) and simulator.counts(d)][:2]
+    simulator.same[two] = one
+    put(source, "o", ("doi", one))
+    put(source, "p", ("doi", two))
+    site = site_of(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    assert sums(site)["tracked"] == 1
+
+
+@pytest.mark.parametrize("batch", [True, False])
+def test_a_record_that_is_lost_is_kept_and_marked(warehouse_dsn, tmp_path, source, simulator, connect, batch):
+    connect(batch=batch)
+    put(source, "o", ("doi", next(d for d in dois(50) if simulator.id_of(d) and simulator.counts(d))))
+    site = site_of(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    before = sums(site)
+    pass_days(site, 31)
+    simulator.faults.add(Fault("lost", times=None))
+    refresh(site)
+    assert links(site) == {"o": "linked"}
+    assert sums(site)["mentions"] == before["mentions"]
+    with database.connect(site.dsn) as connection:
+        assert connection.execute("select stale_since is not null from attention.tracked_output").fetchall() == [
+            (True,)
+        ]
+
+
+@pytest.mark.parametrize("batch", [True, False])
+def test_ids_that_change_keep_the_series(warehouse_dsn, tmp_path, source, simulator, connect, batch):
+    connect(batch=batch)
+    many(source, 20)
+    site = site_of(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    before = links(site), sums(site)["tracked"]
+    pass_days(site, 31)
+    simulator.faults.add(Fault("renumbered", times=None))
+    refresh(site)
+    assert (links(site), sums(site)["tracked"]) == before
+    with database.connect(site.dsn) as connection:
+        ids = [int(r[0]) for r in connection.execute("select altmetric_id from attention.tracked_output")]
+    assert min(ids) > 10**9
+
+
+def test_scores_that_move_make_a_series_and_a_change_since_last_week(
+    warehouse_dsn, tmp_path, source, simulator, connect
+):
+    many(source, 60)
+    site = site_of(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    before = sums(site)["mentions"]
+    assert sums(site)["mentions_week"] == 0
+    pass_days(site, 15)
+    simulator.change({"days": 60})
+    refresh(site)
+    now = sums(site)
+    assert now["mentions_week"] == now["mentions"] - before != 0
+    with database.connect(site.dsn) as connection:
+        days = connection.execute("select count(distinct day), max(n) from (select day, count(*) over (partition by tracked) n"
+                                  " from attention.snapshot) s").fetchall()  # fmt: skip
+    assert days == [(2, 2)]
+
+
+def test_mentions_are_kept_as_source_outlet_date_and_link_and_of_a_tweet_the_id_alone(
+    warehouse_dsn, tmp_path, source, simulator, connect
+):
+    connect(mentions=True)
+    many(source, 20)
+    site = site_of(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    with database.connect(site.dsn) as connection:
+        rows = connection.execute("select source, mention, outlet, posted_at, link from attention.mention").fetchall()
+        by_source = dict(
+            connection.execute("select source, sum(posts) from attention.snapshot_source group by 1").fetchall()
+        )
+    assert {s: sum(r[0] == s for r in rows) for s in by_source} == by_source
+    assert all(r[2:] == (None, None, None) and r[1].isdigit() for r in rows if r[0] == "x")
+    assert all(r[2] is None for r in rows if r[0] in {"facebook", "reddit", "bluesky", "wikipedia"})
+    assert all(r[2] and r[3] and r[4] for r in rows if r[0] == "news")
+
+
+def test_a_file_of_records_is_a_provider_and_a_new_file_is_read_anew(warehouse_dsn, tmp_path, source, simulator):
+    many(source, 10)
+    site = site_of(warehouse_dsn, tmp_path, source)
+    yaml = tmp_path / "lilliput.yaml"
+    yaml.write_text(yaml.read_text() + "attention: {provider: file, file: dump.jsonl}\n")
+    (tmp_path / "dump.jsonl").write_text(
+        '{"altmetric_id": 1, "doi": "10.5555/ATTENTION.1", "cited_by_posts_count": 3, "cited_by_msm_count": "2", "score": 9.5}\n'
+        "not json\n\n"
+        '{"altmetric_id": 2, "pmid": 700002, "score": 0}\n'
+    )
+    from explorer import config
+
+    site = ScriptedSite(config.load(yaml), site.dsn, source)
+    do_import(site)
+    assert links(site)["o1"] == "linked"
+    assert links(site)["o2"] == "no_mentions"
+    assert links(site)["o3"] == "untracked"
+    assert simulator.calls == []
+    (tmp_path / "dump.jsonl").write_text(
+        '{"altmetric_id": 3, "doi": "10.5555/attention.3", "cited_by_posts_count": 1}\n'
+    )
+    do_import(site, full_import=True)
+    assert (links(site)["o1"], links(site)["o3"]) == ("linked", "linked"), "what was known is kept, and marked"
+
+
+def test_a_chapter_is_not_asked_for_by_its_books_isbn(warehouse_dsn, tmp_path, source, simulator, connect):
+    source.put(Output(key="c", title="c", type="Book chapter", identifiers=(Identifier("isbn", "9780805069099"),)))
+    source.put(Output(key="b", title="b", type="Book", identifiers=(Identifier("isbn", "9780805069099"),)))
+    site = site_of(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    assert links(site)["c"] == "no_identifier"
+    assert links(site)["b"] != "no_identifier"
+
+
+def test_removed_outputs_lose_their_links_and_an_expired_licence_loses_its_attention(
+    warehouse_dsn, tmp_path, source, simulator, connect
+):
+    many(source, 10)
+    site = site_of(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    source.tick += 1
+    source.delete("o3")
+    do_import(site)
+    assert "o3" not in links(site)
+    assert sums(site)["outputs"] == 9
+    with database.connect(site.dsn) as connection:
+        connection.execute("update attention.account set expires_at = now() - interval '1 day'")
+        assert attention.forget_expired(connection) == 1
+        assert connection.execute("select count(*) from attention.snapshot").fetchall() == [(0,)]
+        attention.link(connection, "lilliput", None)
+    assert set(links(site).values()) == {"feature_off"}
+
+
+def test_an_hourly_quota_stops_before_it_is_overdrawn(warehouse_dsn, tmp_path, source, simulator, connect):
+    connect("free-1", batch=False, at_once=1)
+    simulator.limit = Limit(hourly=10)
+    many(source, 30)
+    site = site_of(warehouse_dsn, tmp_path, source)
+    made = do_import(site)["attention"]
+    assert len(simulator.calls) == 10
+    assert made["stopped"] == "quota"
+    assert {c.status for c in simulator.calls} <= {200, 404}
+
+
+def test_a_connection_without_a_key_or_with_unknown_words_says_what_to_do(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_ATTENTION", json.dumps({"conn_type": "http", "host": "https://api.lagado.example"})
+    )
+    with pytest.raises(ConnectionUnusableError, match="no password: put the API key there"):
+        attention_providers.DetailsPage(connections.get("attention"), secret=b"x")
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_ATTENTION",
+        json.dumps({"conn_type": "http", "host": "https://a.example", "password": "k", "extra": {"call_per_day": 3}}),
+    )
+    with pytest.raises(ConnectionUnusableError, match="call_per_day"):
+        attention_providers.DetailsPage(connections.get("attention"), secret=b"x")
