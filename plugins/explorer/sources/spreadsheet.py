@@ -120,7 +120,9 @@ class SpreadsheetSource:
     def sheet(self) -> Sheet:
         """The publications file, looked at: its table, what its columns hold, the departments to look up."""
         if self.publications is None:
-            message = "No publications file was sent yet: send one with `bin/explorer upload`, or let a folder be watched."
+            message = (
+                "No publications file was sent yet: send one with `bin/explorer upload`, or let a folder be watched."
+            )
             raise SourceError("no_upload", message)
         names = DepartmentNames.of(self._hierarchy().departments) if self.groups else None
         content = self._content(self.publications)
