@@ -6,12 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+
 from explorer import attention, attention_providers, connections, database, flow
 from explorer.connections import ConnectionUnusableError
 from explorer.records import Contribution, Department, Identifier, Output
 from simulators.attention import Attention, Limit, fixed
 from simulators.serving import Fault
-
 from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
 from tests.warehouse.test_flow import do_import
 
@@ -70,6 +70,11 @@ def dois(count: int) -> list[str]:
 
 def site_of(dsn: str, folder: Path, source: ScriptedSource, slug: str = "lilliput") -> ScriptedSite:
     return make_site(dsn, folder, source, slug=slug)
+
+
+@pytest.fixture
+def site(warehouse_dsn: str, tmp_path: Path, source: ScriptedSource) -> ScriptedSite:
+    return site_of(warehouse_dsn, tmp_path, source)
 
 
 def links(site: ScriptedSite) -> dict[str, str]:
@@ -137,9 +142,8 @@ def source() -> ScriptedSource:
     return made
 
 
-def test_without_a_provider_the_import_stands_and_every_output_says_so(warehouse_dsn, tmp_path, source):
+def test_without_a_provider_the_import_stands_and_every_output_says_so(site, source):
     many(source, 3)
-    site = site_of(warehouse_dsn, tmp_path, source)
     made = do_import(site)
     assert made["status"] == "succeeded"
     assert made["attention"]["state"] == "attention not configured"
@@ -147,9 +151,8 @@ def test_without_a_provider_the_import_stands_and_every_output_says_so(warehouse
     assert set(links(site).values()) == {"feature_off"}
 
 
-def test_batches_ask_for_each_identifier_once_and_link(warehouse_dsn, tmp_path, source, simulator, connect):
+def test_batches_ask_for_each_identifier_once_and_link(site, source, simulator, connect):
     many(source, 300)
-    site = site_of(warehouse_dsn, tmp_path, source)
     made = do_import(site)["attention"]
     states = links(site)
     tracked = {
@@ -168,11 +171,10 @@ def test_batches_ask_for_each_identifier_once_and_link(warehouse_dsn, tmp_path, 
 
 
 def test_single_look_ups_go_down_the_order_of_trust_and_stop_at_the_first_that_is_tracked(
-    warehouse_dsn, tmp_path, source, simulator, connect
+    site, source, simulator, connect
 ):
     connect("free-1", batch=False)
     many(source, 40)
-    site = site_of(warehouse_dsn, tmp_path, source)
     do_import(site)
     paths = [call.path for call in simulator.calls]
     assert len(paths) == len(set(paths))
@@ -185,16 +187,13 @@ def test_single_look_ups_go_down_the_order_of_trust_and_stop_at_the_first_that_i
     }
 
 
-def test_what_one_institution_asked_for_another_does_not_ask_for_again(
-    warehouse_dsn, tmp_path, source, simulator, connect
-):
+def test_what_one_institution_asked_for_another_does_not_ask_for_again(site, tmp_path, source, simulator, connect):
     many(source, 30)
-    site = site_of(warehouse_dsn, tmp_path, source)
     do_import(site)
     before = len(simulator.calls)
     other_source = ScriptedSource(page_size=500)
     many(other_source, 35)
-    other = site_of(warehouse_dsn, tmp_path, other_source, "blefuscu")
+    other = site_of(site.dsn, tmp_path, other_source, "blefuscu")
     do_import(other)
     new = asked_for(simulator)
     assert len(new) == len(set(new)) == 70, "five outputs more, each with two identifiers"
@@ -202,11 +201,8 @@ def test_what_one_institution_asked_for_another_does_not_ask_for_again(
     assert {k: v for k, v in links(other).items() if k in links(site)} == links(site)
 
 
-def test_untracked_is_asked_again_when_its_time_is_over_and_rarer_each_time(
-    warehouse_dsn, tmp_path, source, simulator, connect
-):
+def test_untracked_is_asked_again_when_its_time_is_over_and_rarer_each_time(site, source, simulator, connect):
     put(source, "o", ("doi", next(d for d in dois(50) if simulator.id_of(d) is None)))
-    site = site_of(warehouse_dsn, tmp_path, source)
     do_import(site)
     calls = []
     for _ in range(5):
@@ -219,7 +215,7 @@ def test_untracked_is_asked_again_when_its_time_is_over_and_rarer_each_time(
 
 @pytest.mark.parametrize("batch", [True, False])
 def test_killed_at_any_time_then_resumed_no_answer_is_asked_for_twice(
-    warehouse_dsn, tmp_path, source, simulator, connect, monkeypatch, batch
+    site, source, simulator, connect, monkeypatch, *, batch
 ):
     connect(batch=batch, at_once=1)
     monkeypatch.setattr(attention, "ROUND", 40)
@@ -227,7 +223,6 @@ def test_killed_at_any_time_then_resumed_no_answer_is_asked_for_twice(
     monkeypatch.setattr(attention_providers, "IDENTIFIERS_AT_ONCE", 20)
     monkeypatch.setattr(attention_providers, "RECORDS_AT_ONCE", 5)
     many(source, 60)
-    site = site_of(warehouse_dsn, tmp_path, source)
     real = attention._store
 
     class Killed(BaseException):
@@ -273,16 +268,13 @@ def _asked_rows(site: ScriptedSite) -> list[tuple]:
         return connection.execute("select scheme, value, answer from attention.asked").fetchall()
 
 
-def test_the_budget_of_a_day_is_shared_and_the_rest_is_asked_the_next_day(
-    warehouse_dsn, tmp_path, source, simulator, connect
-):
+def test_the_budget_of_a_day_is_shared_and_the_rest_is_asked_the_next_day(site, tmp_path, source, simulator, connect):
     connect("free-1", batch=False, calls_per_day=25)
     many(source, 20)
-    site = site_of(warehouse_dsn, tmp_path, source)
     first = do_import(site)["attention"]
     other_source = ScriptedSource(page_size=500)
     many(other_source, 20, start=100)
-    other = site_of(warehouse_dsn, tmp_path, other_source, "blefuscu")
+    other = site_of(site.dsn, tmp_path, other_source, "blefuscu")
     second = do_import(other)["attention"]
     assert len(simulator.calls) == 25
     assert second["stopped"] == "quota"
@@ -298,10 +290,9 @@ def test_the_budget_of_a_day_is_shared_and_the_rest_is_asked_the_next_day(
     assert "quota" not in links(other).values()
 
 
-def test_a_batch_that_is_refused_falls_back_to_single_calls_once(warehouse_dsn, tmp_path, source, simulator, connect):
+def test_a_batch_that_is_refused_falls_back_to_single_calls_once(site, source, simulator, connect):
     connect("free-1")
     many(source, 20)
-    site = site_of(warehouse_dsn, tmp_path, source)
     do_import(site)
     assert [call.name for call in simulator.calls].count("translate") == 1
     assert "not_asked_yet" not in links(site).values()
@@ -311,26 +302,20 @@ def test_a_batch_that_is_refused_falls_back_to_single_calls_once(warehouse_dsn, 
     assert [call.name for call in simulator.calls].count("translate") == 1, "noticed once"
 
 
-def test_where_only_lists_of_ids_are_refused_records_come_one_by_one(
-    warehouse_dsn, tmp_path, source, simulator, connect
-):
+def test_where_only_lists_of_ids_are_refused_records_come_one_by_one(site, source, simulator, connect):
     simulator.faults.add(Fault("tier", "id"))
     many(source, 20)
-    site = site_of(warehouse_dsn, tmp_path, source)
     do_import(site)
     assert "not_asked_yet" not in links(site).values()
     assert any("," in call.path for call in simulator.calls)
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_a_refused_key_ends_the_asking_and_alarms(
-    warehouse_dsn, tmp_path, source, simulator, connect, monkeypatch, batch
-):
+def test_a_refused_key_ends_the_asking_and_alarms(site, source, simulator, connect, monkeypatch, *, batch):
     connect("wrong-1", batch=batch)
     alarms: list[tuple[str, str]] = []
     monkeypatch.setattr(flow, "_alarm", lambda subject, sentence: alarms.append((subject, sentence)))
     many(source, 10)
-    site = site_of(warehouse_dsn, tmp_path, source)
     made = do_import(site)
     assert made["status"] == "succeeded", "the import stands"
     assert len(simulator.calls) <= 4
@@ -342,14 +327,14 @@ def test_a_refused_key_ends_the_asking_and_alarms(
 
 @pytest.mark.parametrize(
     "kind",
-    ["busy_seconds", "too_many_requests", "too_often", "enhance_your_calm", "maintenance", "html", "truncated", "reset", "cut", "server_error"],
+    ["busy_seconds", "too_many_requests", "too_often", "enhance_your_calm", "maintenance", "html", "truncated", "reset",
+     "cut", "server_error"],
 )  # fmt: skip
 @pytest.mark.parametrize("batch", [True, False])
-def test_what_passes_is_waited_for(warehouse_dsn, tmp_path, source, simulator, connect, kind, batch):
+def test_what_passes_is_waited_for(site, source, simulator, connect, kind, *, batch):
     connect(batch=batch)
     simulator.faults.add(Fault(kind, after=1, seconds=0.01))
     many(source, 8)
-    site = site_of(warehouse_dsn, tmp_path, source)
     made = do_import(site)["attention"]
     assert made["stopped"] is None
     assert set(links(site).values()) <= {"linked", "no_mentions", "untracked"}
@@ -361,12 +346,9 @@ def test_what_passes_is_waited_for(warehouse_dsn, tmp_path, source, simulator, c
      ("oversized", {"error"}), ("exhausted", {"quota"})],
 )  # fmt: skip
 @pytest.mark.parametrize("batch", [True, False])
-def test_what_stays_stops_the_asking_and_writes_no_zero(
-    warehouse_dsn, tmp_path, source, simulator, connect, kind, states, batch
-):
+def test_what_stays_stops_the_asking_and_writes_no_zero(site, source, simulator, connect, kind, *, states, batch):
     connect(batch=batch, backoff=0.001, retries=1)
     many(source, 12)
-    site = site_of(warehouse_dsn, tmp_path, source)
     do_import(site)
     before = links(site), sums(site)
     pass_days(site, 40)
@@ -383,10 +365,9 @@ def test_what_stays_stops_the_asking_and_writes_no_zero(
     )
 
 
-def test_a_post_that_is_sent_on_with_307_goes_there_with_its_body(warehouse_dsn, tmp_path, source, simulator, connect):
+def test_a_post_that_is_sent_on_with_307_goes_there_with_its_body(site, source, simulator, connect):
     simulator.faults.add(Fault("see_other_place", "translate"))
     many(source, 12)
-    site = site_of(warehouse_dsn, tmp_path, source)
     assert do_import(site)["attention"]["stopped"] is None
     assert [call.status for call in simulator.calls][:2] == [307, 200]
 
@@ -395,13 +376,10 @@ def test_a_post_that_is_sent_on_with_307_goes_there_with_its_body(warehouse_dsn,
     "kind", ["strings", "minus_one", "no_readers", "empty_lists", "negative", "unknown_source", "ids_as_numbers"]
 )
 @pytest.mark.parametrize("batch", [True, False])
-def test_answers_in_odd_shapes_are_stored_for_what_they_are(
-    warehouse_dsn, tmp_path, source, simulator, connect, kind, batch
-):
+def test_answers_in_odd_shapes_are_stored_for_what_they_are(site, source, simulator, connect, kind, *, batch):
     connect(batch=batch)
     simulator.faults.add(Fault(kind, times=None))
     many(source, 20)
-    site = site_of(warehouse_dsn, tmp_path, source)
     do_import(site)
     assert set(links(site).values()) <= {"linked", "no_mentions", "untracked"}
     with database.connect(site.dsn) as connection:
@@ -411,34 +389,29 @@ def test_answers_in_odd_shapes_are_stored_for_what_they_are(
         assert (readers == 0) == (kind in {"minus_one", "no_readers", "empty_lists"})
 
 
-def test_a_record_of_something_else_is_not_linked(warehouse_dsn, tmp_path, source, simulator, connect):
+def test_a_record_of_something_else_is_not_linked(site, source, simulator, connect):
     connect(batch=False)
     simulator.faults.add(Fault("other_record", "doi", times=None))
     put(source, "o", ("doi", next(d for d in dois(50) if simulator.id_of(d))))
-    site = site_of(warehouse_dsn, tmp_path, source)
     do_import(site)
     assert links(site) == {"o": "error"}
 
 
-def test_an_id_that_lacks_in_the_results_is_asked_for_again(warehouse_dsn, tmp_path, source, simulator, connect):
+def test_an_id_that_lacks_in_the_results_is_asked_for_again(site, source, simulator, connect):
     simulator.faults.add(Fault("id_missing", "id"))
     many(source, 20)
-    site = site_of(warehouse_dsn, tmp_path, source)
     do_import(site)
     pass_days(site, 1)
     refresh(site)
     assert set(links(site).values()) <= {"linked", "no_mentions", "untracked"}
 
 
-def test_two_identifiers_with_two_tracked_outputs_are_reported_and_never_added_up(
-    warehouse_dsn, tmp_path, source, simulator, connect
-):
+def test_two_identifiers_with_two_tracked_outputs_are_reported_and_never_added_up(site, source, simulator, connect):
     both = next(
         (d, str(700_000 + n)) for n, d in enumerate(dois(99)) if simulator.id_of(d) and simulator.id_of(str(700_000 + n))
         and simulator.counts(d) and simulator.counts(str(700_000 + n))
     )  # fmt: skip
     put(source, "o", ("doi", both[0]), ("pmid", both[1]))
-    site = site_of(warehouse_dsn, tmp_path, source)
     made = do_import(site)["attention"]
     assert made["conflicts"] == 1
     with database.connect(site.dsn) as connection:
@@ -448,33 +421,28 @@ def test_two_identifiers_with_two_tracked_outputs_are_reported_and_never_added_u
     assert sums(site)["tracked"] == 1
 
 
-def test_two_outputs_that_are_one_tracked_output_count_once_in_every_total(
-    warehouse_dsn, tmp_path, source, simulator, connect
-):
+def test_two_outputs_that_are_one_tracked_output_count_once_in_every_total(site, source, simulator, connect):
     one = next(d for d in dois(50) if simulator.id_of(d) and simulator.counts(d))
     put(source, "preprint", ("doi", one), departments=("bio",))
     put(source, "article", ("doi", one), authors="ab", departments=("sci", "bio"))
-    site = site_of(warehouse_dsn, tmp_path, source)
     do_import(site)
     for kind, key in (("institution", ""), ("department", "sci"), ("department", "bio"), ("author", "id:a")):
         assert (sums(site, kind, key)["outputs"], sums(site, kind, key)["tracked"]) == (2, 1)
 
 
-def test_one_work_under_two_identifiers_is_one_tracked_output(warehouse_dsn, tmp_path, source, simulator, connect):
+def test_one_work_under_two_identifiers_is_one_tracked_output(site, source, simulator, connect):
     one, two = [d for d in dois(50) if simulator.id_of(d) and simulator.counts(d)][:2]
     simulator.same[two] = one
     put(source, "o", ("doi", one))
     put(source, "p", ("doi", two))
-    site = site_of(warehouse_dsn, tmp_path, source)
     do_import(site)
     assert sums(site)["tracked"] == 1
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_a_record_that_is_lost_is_kept_and_marked(warehouse_dsn, tmp_path, source, simulator, connect, batch):
+def test_a_record_that_is_lost_is_kept_and_marked(site, source, simulator, connect, batch):
     connect(batch=batch)
     put(source, "o", ("doi", next(d for d in dois(50) if simulator.id_of(d) and simulator.counts(d))))
-    site = site_of(warehouse_dsn, tmp_path, source)
     do_import(site)
     before = sums(site)
     pass_days(site, 31)
@@ -489,10 +457,9 @@ def test_a_record_that_is_lost_is_kept_and_marked(warehouse_dsn, tmp_path, sourc
 
 
 @pytest.mark.parametrize("batch", [True, False])
-def test_ids_that_change_keep_the_series(warehouse_dsn, tmp_path, source, simulator, connect, batch):
+def test_ids_that_change_keep_the_series(site, source, simulator, connect, batch):
     connect(batch=batch)
     many(source, 20)
-    site = site_of(warehouse_dsn, tmp_path, source)
     do_import(site)
     before = links(site), sums(site)["tracked"]
     pass_days(site, 31)
@@ -504,11 +471,8 @@ def test_ids_that_change_keep_the_series(warehouse_dsn, tmp_path, source, simula
     assert min(ids) > 10**9
 
 
-def test_scores_that_move_make_a_series_and_a_change_since_last_week(
-    warehouse_dsn, tmp_path, source, simulator, connect
-):
+def test_scores_that_move_make_a_series_and_a_change_since_last_week(site, source, simulator, connect):
     many(source, 60)
-    site = site_of(warehouse_dsn, tmp_path, source)
     do_import(site)
     before = sums(site)["mentions"]
     assert sums(site)["mentions_week"] == 0
@@ -523,12 +487,9 @@ def test_scores_that_move_make_a_series_and_a_change_since_last_week(
     assert days == [(2, 2)]
 
 
-def test_mentions_are_kept_as_source_outlet_date_and_link_and_of_a_tweet_the_id_alone(
-    warehouse_dsn, tmp_path, source, simulator, connect
-):
+def test_mentions_are_kept_as_source_outlet_date_and_link_and_of_a_tweet_the_id_alone(site, source, simulator, connect):
     connect(mentions=True)
     many(source, 20)
-    site = site_of(warehouse_dsn, tmp_path, source)
     do_import(site)
     with database.connect(site.dsn) as connection:
         rows = connection.execute("select source, mention, outlet, posted_at, link from attention.mention").fetchall()
@@ -541,13 +502,12 @@ def test_mentions_are_kept_as_source_outlet_date_and_link_and_of_a_tweet_the_id_
     assert all(r[2] and r[3] and r[4] for r in rows if r[0] == "news")
 
 
-def test_a_file_of_records_is_a_provider_and_a_new_file_is_read_anew(warehouse_dsn, tmp_path, source, simulator):
+def test_a_file_of_records_is_a_provider_and_a_new_file_is_read_anew(site, tmp_path, source, simulator):
     many(source, 10)
-    site = site_of(warehouse_dsn, tmp_path, source)
     yaml = tmp_path / "lilliput.yaml"
     yaml.write_text(yaml.read_text() + "attention: {provider: file, file: dump.jsonl}\n")
     (tmp_path / "dump.jsonl").write_text(
-        '{"altmetric_id": 1, "doi": "10.5555/ATTENTION.1", "cited_by_posts_count": 3, "cited_by_msm_count": "2", "score": 9.5}\n'
+        '{"altmetric_id": 1, "doi": "10.5555/ATTENTION.1", "cited_by_posts_count": 3, "cited_by_msm_count": "2"}\n'
         "not json\n\n"
         '{"altmetric_id": 2, "pmid": 700002, "score": 0}\n'
     )
@@ -566,20 +526,16 @@ def test_a_file_of_records_is_a_provider_and_a_new_file_is_read_anew(warehouse_d
     assert (links(site)["o1"], links(site)["o3"]) == ("linked", "linked"), "what was known is kept, and marked"
 
 
-def test_a_chapter_is_not_asked_for_by_its_books_isbn(warehouse_dsn, tmp_path, source, simulator, connect):
+def test_a_chapter_is_not_asked_for_by_its_books_isbn(site, source, simulator, connect):
     source.put(Output(key="c", title="c", type="Book chapter", identifiers=(Identifier("isbn", "9780805069099"),)))
     source.put(Output(key="b", title="b", type="Book", identifiers=(Identifier("isbn", "9780805069099"),)))
-    site = site_of(warehouse_dsn, tmp_path, source)
     do_import(site)
     assert links(site)["c"] == "no_identifier"
     assert links(site)["b"] != "no_identifier"
 
 
-def test_removed_outputs_lose_their_links_and_an_expired_licence_loses_its_attention(
-    warehouse_dsn, tmp_path, source, simulator, connect
-):
+def test_removed_outputs_lose_their_links_and_an_expired_licence_loses_its_attention(site, source, simulator, connect):
     many(source, 10)
-    site = site_of(warehouse_dsn, tmp_path, source)
     do_import(site)
     source.tick += 1
     source.delete("o3")
@@ -594,11 +550,10 @@ def test_removed_outputs_lose_their_links_and_an_expired_licence_loses_its_atten
     assert set(links(site).values()) == {"feature_off"}
 
 
-def test_an_hourly_quota_stops_before_it_is_overdrawn(warehouse_dsn, tmp_path, source, simulator, connect):
+def test_an_hourly_quota_stops_before_it_is_overdrawn(site, source, simulator, connect):
     connect("free-1", batch=False, at_once=1)
     simulator.limit = Limit(hourly=10)
     many(source, 30)
-    site = site_of(warehouse_dsn, tmp_path, source)
     made = do_import(site)["attention"]
     assert len(simulator.calls) == 10
     assert made["stopped"] == "quota"
