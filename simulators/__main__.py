@@ -18,12 +18,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simulators import voyages
+from simulators import academies, voyages
+from simulators.attention import Attention
 from simulators.bepress import Bepress
 from simulators.brobdingnag import brobdingnag, move_on
+from simulators.diva import Diva
 from simulators.dspace6 import DSpace6
 from simulators.dspace7 import DSpace7
 from simulators.eprints import EPrints
+from simulators.esploro import Esploro
+from simulators.haplo import Haplo
 from simulators.repository import World, stamp, wall_clock
 
 if TYPE_CHECKING:
@@ -108,6 +112,10 @@ def main() -> int:
         "bepress": Bepress(voyages.laputa(wall_clock)),
         "dspace6": DSpace6(voyages.balnibarbi(wall_clock)),
         "dspace7": DSpace7(voyages.luggnagg(wall_clock)),
+        "diva": Diva(academies.blefuscu(wall_clock)),
+        "haplo": Haplo(academies.houyhnhnm(wall_clock)),
+        "esploro": Esploro(academies.glubbdubdrib(wall_clock)),
+        "attention": Attention(wall_clock),
     }
     last = dict(memory.ports)
     with ExitStack() as stack:

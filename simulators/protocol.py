@@ -57,6 +57,7 @@ class OaiServer(Simulator):
 
     faults_known: ClassVar[Mapping[str, str]] = {**TRANSPORT_FAULTS, **FAULTS}
     sets_are_paged = False
+    prefixes: ClassVar[tuple[str, ...]] = ("oai_dc",)
 
     def __init__(self, world: World, faults: Collection[Fault] = (), *, page_size: int = PAGE_SIZE) -> None:
         super().__init__(faults)
@@ -117,6 +118,10 @@ class OaiServer(Simulator):
         """Whether lists and GetRecord have the item."""
         del item
         return True
+
+    def nothing(self) -> str:
+        """What stands in a list of nothing."""
+        raise RefusedError("noRecordsMatch", "No matches for the query")
 
     def in_order(self, items: list[Item]) -> list[Item]:
         """The items in the order of lists."""
@@ -200,7 +205,7 @@ class OaiServer(Simulator):
         prefix = arguments.get("metadataPrefix")
         if prefix is None:
             raise RefusedError("badArgument", "Missing argument metadataPrefix")
-        if prefix != "oai_dc":
+        if prefix not in self.prefixes:
             raise RefusedError("cannotDisseminateFormat", f"Format {prefix} not available")
 
     def _place(self, verb: str, token: str, faults: frozenset[str]) -> Place:
@@ -229,10 +234,10 @@ class OaiServer(Simulator):
             self._check_prefix(arguments)
             self._check_dates(arguments)
             place = Place(arguments)
-        items = self._found(place.arguments, faults)
+        items = self.found(place.arguments, faults)
         page = items[place.offset : place.offset + self.page_size]
         if not page:
-            raise RefusedError("noRecordsMatch", "No matches for the query")
+            return self.nothing(), frozenset()
         show = self.record if verb == "ListRecords" else self.header
         rows = "".join(show(item) for item in page)
         return rows + self._token(verb, place, len(items)), frozenset(item.number for item in page)
@@ -245,7 +250,8 @@ class OaiServer(Simulator):
         if sorted(dates) != dates:
             raise RefusedError("badArgument", "from is later than until")
 
-    def _found(self, arguments: Mapping[str, str], faults: frozenset[str]) -> list[Item]:
+    def found(self, arguments: Mapping[str, str], faults: frozenset[str]) -> list[Item]:
+        """The items of a list."""
         since, until = arguments.get("from", ""), arguments.get("until", "")
         if "ignores_from" in faults:
             since = until = ""

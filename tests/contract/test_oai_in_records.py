@@ -259,14 +259,19 @@ def test_haplo_gives_what_is_expected(*, editors: bool) -> None:
     assert people == {**wanted, **({"8v1x6": ["name:provsson, tomas"]} if editors else {})}
 
 
-def test_haplo_in_both_spellings_of_the_namespaces_and_by_the_institutions_name() -> None:
-    folder = sample("oai/haplo/synthetic")
-    names = ("ListRecords_default_namespace.xml", "ListRecords_p1.xml")
-    for own, authors in ((["Exempla  university"], 1), (["grid.99999.0"], 1), (["Another University"], 0)):
-        for name in names:
-            with serving(answering(folder, lambda query, name=name: name if "resumptionToken" not in query else "ListRecords_nothing.xml")) as server:  # type: ignore[misc]  # fmt: skip  # noqa: E501
-                found = outputs(list(made(server.url, "haplo", affiliations=own).read(Part("outputs"), FULL, None)))
-            assert len(found["8v1x3"].contributions) == authors
+@pytest.mark.parametrize("name", ["ListRecords_default_namespace.xml", "ListRecords_p1.xml"])
+@pytest.mark.parametrize(
+    ("own", "authors"), [("Exempla  university", 1), ("grid.99999.0", 1), ("Another University", 0)]
+)
+def test_haplo_in_both_spellings_of_the_namespaces_and_by_the_institutions_name(
+    name: str, own: str, authors: int
+) -> None:
+    def files(query: dict[str, str]) -> str:
+        return "ListRecords_nothing.xml" if "resumptionToken" in query else name
+
+    with serving(answering(sample("oai/haplo/synthetic"), files)) as server:
+        found = outputs(list(made(server.url, "haplo", affiliations=[own]).read(Part("outputs"), FULL, None)))
+    assert len(found["8v1x3"].contributions) == authors
 
 
 # --- Esploro
@@ -333,14 +338,14 @@ def test_esploro_without_departments_asks_for_its_one_profile() -> None:
     assert only.departments == ()
 
 
-def test_esploro_that_lets_nobody_in_or_has_no_departments_says_so() -> None:
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [("error_21_unauthorized.xml", "Unauthorized access"), ("../../haplo/synthetic/ListSets.xml", "“Department = …”")],
+)
+def test_esploro_that_lets_nobody_in_or_has_no_departments_says_so(file: str, told: str) -> None:
     folder = sample("oai/esploro/synthetic")
-    with serving(answering(folder, lambda _: "error_21_unauthorized.xml")) as server:
-        with pytest.raises(SourceError, match="Unauthorized access"):
-            made(server.url, "esploro").parts(FULL)
-    with serving(answering(folder, lambda _: "../../haplo/synthetic/ListSets.xml")) as server:
-        with pytest.raises(SourceError, match="“Department = …”"):
-            made(server.url, "esploro").parts(FULL)
+    with serving(answering(folder, lambda _: file)) as server, pytest.raises(SourceError, match=told):
+        made(server.url, "esploro").parts(FULL)
 
 
 # --- a table that a person can check: counts by XPath over the raw file, beside ours

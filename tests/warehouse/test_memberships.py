@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
+
 from explorer import database
 from explorer.records import Department, Identifier, Output
 from explorer.sources import Cursor, Page, Part, Plan
-
 from tests.scripted_source import ScriptedSource, make_site, stamp
 from tests.warehouse.test_flow import do_import, published
 
@@ -46,10 +46,12 @@ class SetsSource(ScriptedSource):
         return [each for each, list_ in self.lists.items() if key in list_ and not list_[key].deleted]
 
     def parts(self, plan: Plan) -> Sequence[Part]:
+        del plan
         departments = [Part("departments", "departments")] if self.as_departments else []
         return [*departments, *(Part(f"outputs:{each}", via=each) for each in self.lists)]
 
     def read(self, part: Part, plan: Plan, cursor: Cursor | None) -> Iterator[Page]:
+        del cursor
         if part.scope == "departments":
             yield Page([Department(each, f"Unit {each}") for each in self.lists], None, clock=stamp(self.tick))
             return

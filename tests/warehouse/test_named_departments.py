@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
+
 from explorer import database
 from explorer.imports import HaltedError
 from explorer.records import Department, Identifier, Output
 from explorer.sources import Abilities, Cursor, Page, Part, Plan
-
 from tests.scripted_source import ScriptedSource, make_site
 from tests.warehouse.test_flow import do_import, published
 
@@ -31,6 +31,7 @@ class NamingSource(ScriptedSource):
     tree: dict[str, Path_] = None  # type: ignore[assignment]  # id: path of names, root first
 
     def parts(self, plan: Plan) -> Sequence[Part]:
+        del plan
         return [Part("outputs")]
 
     def read(self, part: Part, plan: Plan, cursor: Cursor | None) -> Iterator[Page]:
@@ -147,7 +148,7 @@ def test_a_renamed_one_keeps_its_key_and_the_newest_record_says_its_name(
     source.put(output("c", "111"))
     do_import(site)
     assert paths(site)["111"] == "Academy > Science > Life"
-    assert [each["departments"] for each in published(site)["outputs"]][0] == ["Academy > Science > Life"]
+    assert published(site)["outputs"][0]["departments"] == ["Academy > Science > Life"]
 
 
 def test_one_that_is_named_by_name_alone_is_the_one_of_that_name(
@@ -215,7 +216,7 @@ def test_incremental_equals_full(warehouse_dsn: str, tmp_path: Path, seed: int) 
 
 def test_a_part_that_begins_again_counts_them_once(warehouse_dsn: str, tmp_path: Path, source: NamingSource) -> None:
     """The count of what was read must be the count of what is staged, per entity: validation compares them."""
-    from explorer import staging  # noqa: PLC0415
+    from explorer import staging
 
     seen: dict[str, dict[str, int]] = {}
     original = staging.settle
