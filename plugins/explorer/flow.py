@@ -41,12 +41,16 @@ from explorer import (
 from explorer.config import Institution
 from explorer.database import Connection
 from explorer.imports import FinishedError, HaltedError, Import, Request, Subject
-from explorer.sources import Plan, Source, SourceError, Sweeps
+from explorer.sources import OUTPUTS_BY_KEY, Plan, Source, SourceError, Sweeps
 from explorer.staging import Progress
 
 log = logging.getLogger(__name__)
 
-SOURCES = {"spreadsheet": "explorer.sources.spreadsheet", "oai_pmh": "explorer.sources.oai_pmh"}
+SOURCES = {
+    "spreadsheet": "explorer.sources.spreadsheet",
+    "oai_pmh": "explorer.sources.oai_pmh",
+    "symplectic_elements": "explorer.sources.elements",
+}
 RULES = ("include/sql", "include/mappings", "include/expectations", "plugins/explorer/sources")
 RULE_FILES = tuple(
     f"plugins/explorer/{name}.py" for name in ("identifiers", "tables", "sheet", "hierarchy", "mapping", "validation")
@@ -269,10 +273,14 @@ def _pace(part: str) -> Iterator[Report]:
 def settle(place: Site, import_id: int, *, stays: bool = False) -> None:
     """Ends extraction: which of several copies of a record counts, what the source deleted, what could not be read."""
     with imports.working(place.dsn, import_id, "settle", wants="opened", stays=stays) as (connection, import_):
-        unread = [p.part.name for p in staging.progress(connection) if not p.done]
+        unread = [p.part.name for p in staging.progress(connection) if not p.done and p.part.name != OUTPUTS_BY_KEY]
         if unread:
             message = f"not read to the end: {', '.join(unread)}; clear these tasks of `read_part`"
             raise HaltedError("not_read", message)
+        source = place.source(import_)
+        if source.abilities.lists_authorships and not import_.whole:
+            staging.want_outputs(connection, import_, privacy.policy_of(place.institution))
+            staging.read_part(connection, import_, source, OUTPUTS_BY_KEY, lambda _: None)
         counts = staging.settle(connection, import_)
         log.info(
             "staged %s; %d copies, %d deleted, %d unreadable", staging.counts(connection), counts["duplicates"],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from explorer import database, imports
+from explorer import database, imports, staging
 from explorer.imports import Import
 from explorer.sources import Abilities
 
@@ -17,6 +17,31 @@ if TYPE_CHECKING:
     from explorer.database import Connection
 
 LEVELS = {"public": ["public"], "public_and_internal": ["public", "internal"]}
+
+
+def policy_of(institution: Institution) -> dict[str, object]:
+    """What passes, as the statements take it."""
+    return {
+        "levels": LEVELS[institution.privacy.level],
+        "user_status": institution.privacy.user_status,
+        "profile_types": institution.privacy.profile_types,
+    }
+
+
+def _join_authorships(connection: Connection, import_: Import, institution: Institution) -> None:
+    """Gives each output those who wrote it. An incremental import also looks at published outputs that it did not read."""
+    database.run(connection, "authorships/authorships")
+    connection.execute("analyze authorship")
+    if not import_.whole:
+        parameters = {
+            "institution": institution.slug,
+            "levels": LEVELS[institution.privacy.level],
+            "policy": institution.orphans,
+            "first": staging.STORED,
+        }
+        database.run(connection, "authorships/stored_outputs", parameters)
+    database.run(connection, "authorships/contributions")
+    connection.execute("analyze contribution")
 
 
 def filter_records(
@@ -29,19 +54,20 @@ def filter_records(
     connection.execute("delete from ops.privacy_drop where import_id = %s", (import_.id,))
     levels = LEVELS[institution.privacy.level]
     dropped = 0
+    if abilities.lists_authorships:
+        database.run(connection, "authorships/forget_stored", {"first": staging.STORED})
     if abilities.knows_privacy:
-        policy = {
-            "levels": levels,
-            "user_status": institution.privacy.user_status,
-            "profile_types": institution.privacy.profile_types,
-        }
-        dropped = database.run(connection, "privacy/drop_records", policy).rowcount
+        dropped = database.run(connection, "privacy/drop_records", policy_of(institution)).rowcount
+    if abilities.lists_authorships:
+        _join_authorships(connection, import_, institution)
     credits_shown = database.run(
         connection,
         "privacy/credits",
         {"levels": levels, "knows_privacy": abilities.knows_privacy, "lists_authors": abilities.lists_authors},
     ).rowcount
     connection.execute("analyze credit")
+    if abilities.lists_authorships:
+        database.run(connection, "authorships/placed")
     rules = 0
     if abilities.knows_privacy:
         rules = database.run(connection, "privacy/counts", {"import_id": import_.id}).rowcount

@@ -111,6 +111,23 @@ class Author:
 
 
 @dataclass(frozen=True, slots=True)
+class Authorship:
+    """That an author wrote an output, from a source that lists authorships apart from outputs and people.
+
+    ``output`` and ``author`` are their keys; ``key`` is the authorship's own.
+    """
+
+    key: str
+    output: str
+    author: str
+    level: Level | None = None
+    datestamp: str | None = None
+    refusal: Refusal | None = None
+    notes: tuple[Note, ...] = ()
+    place: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Department:
     """A department, faculty, group or section. Without ``parents`` it stands on level 1.
 
@@ -129,4 +146,4 @@ class Department:
     place: str | None = None
 
 
-Record = Output | Author | Department
+Record = Output | Author | Authorship | Department

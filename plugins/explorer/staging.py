@@ -20,14 +20,17 @@ from psycopg.types.json import Jsonb
 from explorer import database, imports
 from explorer.database import Connection
 from explorer.imports import HaltedError, Import
-from explorer.records import Author, Department, Note, Output, Record, Refusal
-from explorer.sources import Cursor, Page, Part, Plan, Source
+from explorer.records import Author, Authorship, Department, Note, Output, Record, Refusal
+from explorer.sources import OUTPUTS_BY_KEY, Cursor, Page, Part, Plan, Source
 
 log = logging.getLogger(__name__)
 
-RECORD_TABLES = ("output", "output_identifier", "contribution", "author", "department", "refusal", "note")
+RECORD_TABLES = (
+    "output", "output_identifier", "contribution", "author", "department", "relationship", "refusal", "note",
+)  # fmt: skip
 LONGEST_KEY = 500
 MOST_PARTS, MOST_ATTEMPTS, MOST_ON_A_PAGE = 1 << 13, 1 << 8, 1 << 16
+STORED = (MOST_PARTS - 1) << 50  # from here on stand outputs that were not read but are staged as they are published
 OF_THE_PART = MOST_ON_A_PAGE - 1  # the position that no record of a page has: notes on the part stand there
 
 
@@ -57,6 +60,24 @@ def plan_parts(connection: Connection, import_: Import, parts: Sequence[Part]) -
             (part.name, number, part.scope, Jsonb(dict(part.start)), part.via),
         )
     connection.commit()
+
+
+def want_outputs(connection: Connection, import_: Import, parameters: Mapping[str, object]) -> None:
+    """Adds the last part: outputs to be fetched by key for those who wrote them. Once; what was asked for stays."""
+    known = connection.execute("select from part where name = %s", (OUTPUTS_BY_KEY,)).fetchone()
+    if known is not None:
+        return
+    imports.hold_still(connection, import_)
+    database.run(connection, "staging/index")
+    since = import_.plan.get("relationships", "").removesuffix("Z")
+    slug = {"institution": import_.institution, "since": since}
+    keys = [str(row[0]) for row in database.run(connection, "staging/keys_wanted", {**slug, **parameters})]
+    connection.execute(
+        "insert into part (name, number, scope, start) select %s, max(number) + 1, 'outputs', %s from part",
+        (OUTPUTS_BY_KEY, Jsonb({"keys": keys})),
+    )
+    connection.commit()
+    log.info("%d outputs to be fetched for their authors", len(keys))
 
 
 def progress(connection: Connection) -> list[Progress]:
@@ -109,7 +130,8 @@ def _commit_page(connection: Connection, import_: Import, state: Progress, page:
         " where name = %s and attempt = %s and page = %s and not done",
         (
             attempt, number, records, page.restart, named, page.expected,
-            Jsonb(dict(page.cursor)) if page.cursor is not None else None, page.cursor is None, page.restart, page.clock, page.clock, page.incomplete, Jsonb(dict(page.repairs)),
+            Jsonb(dict(page.cursor)) if page.cursor is not None else None, page.cursor is None, page.restart, page.clock,
+            page.clock, page.incomplete, Jsonb(dict(page.repairs)),
             state.part.name, state.attempt, state.page,
         ),
     ).rowcount  # fmt: skip
@@ -174,6 +196,11 @@ def _rows_of(record: Record, number: int, clock: str | None, rows: dict[str, lis
                 )
             )  # fmt: skip
             return "author"
+        case Authorship():
+            rows["relationship"].append(
+                (number, _key(record), record.output, record.author, record.level, record.datestamp, clock)
+            )
+            return "authorship"
         case Department():
             rows["department"].append(
                 (
@@ -237,6 +264,7 @@ def settle(connection: Connection, import_: Import) -> dict[str, int]:
 
 def _forget(connection: Connection, *stages: str) -> None:
     database.run(connection, "staging/forget_stage", {"stages": list(stages)})
+    database.run(connection, "authorships/forget_stored", {"first": STORED})
     for table in ("output_record", "credit"):
         connection.execute(sql.SQL("truncate {}").format(sql.Identifier(table)))
 

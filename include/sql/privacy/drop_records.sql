@@ -9,12 +9,8 @@ from (
     union all
     select 'department', record, level, null from department
     union all
-    select 'author', record, level, case
-        when %(user_status)s = 'current' and is_current is not true then 'not_current'
-        when %(profile_types)s = 'academic' and is_academic is not true then 'not_academic'
-        when %(profile_types)s = 'academic_or_student' and is_academic is not true and is_student is not true
-            then 'not_academic_or_student'
-    end
+    select 'author', record, level,
+        person_withheld(%(user_status)s, %(profile_types)s, is_current, is_academic, is_student)
     from author
 ) things
 cross join lateral (

@@ -16,10 +16,11 @@ with ends as (
         (select count(*) from desired_output) as desired,
         (select count(*) from scope s join warehouse.research_output w
             on w.institution = %(institution)s and w.key = s.key where s.entity = 'output') as touched,
-        (select count(*) from scope where entity = 'output' and cause = 'reexamined') as reexamined
+        (select count(*) from scope where entity = 'output' and cause = 'reexamined') as reexamined,
+        (select count(*) from output where record >> 50 = 8191) as stored  -- staged from what is published
 )
 select jsonb_build_object(
-    'extracted', extracted, 'reexamined', reexamined,
+    'extracted', extracted - stored, 'reexamined', reexamined + stored,
     'duplicates', coalesce((by_verdict ->> 'duplicate')::bigint, 0),
     'deleted', coalesce((by_verdict ->> 'deleted')::bigint, 0),
     'rejected', coalesce((by_verdict ->> 'rejected')::bigint, 0),

@@ -81,6 +81,20 @@ create unlogged table department (
     clock text collate "C",
     content uuid not null
 );
+-- Who wrote what, where a source lists that apart: as read, and then each once, with its place on the output.
+create unlogged table relationship (
+    record bigint not null,
+    key text collate "C" not null,
+    output text collate "C" not null,
+    author text collate "C" not null,
+    level text,
+    datestamp text collate "C",
+    clock text collate "C"
+);
+create unlogged table authorship (
+    key text collate "C" not null, output text collate "C" not null, author text collate "C" not null, level text,
+    position integer not null
+);
 create unlogged table refusal (
     entity text not null, record bigint not null, rule text not null, reason text not null, field text, value text
 );
@@ -145,6 +159,18 @@ create unlogged table delta (
     old jsonb,
     primary key (entity, key)
 );
+
+-- Why the institution does not show a person, by status and profile type (integration guide, "User status and user profile
+-- type settings"); null where nothing speaks against it. The level is another matter.
+create function person_withheld(user_status text, profile_types text, is_current boolean, is_academic boolean, is_student boolean)
+returns text language sql immutable as $$
+    select case
+        when user_status = 'current' and is_current is not true then 'not_current'
+        when profile_types = 'academic' and is_academic is not true then 'not_academic'
+        when profile_types = 'academic_or_student' and is_academic is not true and is_student is not true
+            then 'not_academic_or_student'
+    end
+$$;
 
 -- Records that are published, each with the output that it makes (part of).
 create view published_record as

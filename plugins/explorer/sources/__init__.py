@@ -35,7 +35,7 @@ class Part:
     """
 
     name: str  # stable from import to import: the watermark is kept under it
-    scope: Literal["departments", "authors", "outputs"] = "outputs"
+    scope: Literal["departments", "authors", "authorships", "outputs"] = "outputs"
     start: Cursor = field(default_factory=dict)
     via: str | None = None
 
@@ -79,7 +79,13 @@ class Abilities:
     lists_authors: bool = False  # people come as records of their own, not only as credits
     says_changes: bool = False  # can be asked for what changed since a time
     joins_records: bool = False  # several records may make one output (spreadsheet rows)
-    names_departments: bool = False  # departments come with the outputs' records that name them, and go with the last one
+    lists_authorships: bool = False  # who wrote what is a list of its own; it, people, departments come whole each time
+    names_departments: bool = False  # departments come with the records that name them, and go with the last one
+
+
+# The part that is read last by a source that lists authorships: outputs that did not change, but that this import wants
+# for those who wrote them. Its start holds their keys: {"keys": […]}.
+OUTPUTS_BY_KEY = "outputs by key"
 
 
 class Source(Protocol):

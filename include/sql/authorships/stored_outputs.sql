@@ -1,0 +1,63 @@
+-- Purpose: where a source lists authorships, published outputs that were not read but whose authors, as they are shown, are
+--   no longer what is published (or that are left without any author at all, where those are removed): they are staged as
+--   they are published, to be computed again with the others. Authorships, people and departments were read whole.
+-- Parameters: institution; levels; policy, that of orphans; first, the number of the first such record.
+-- Row count: identifiers of these outputs.
+with shown as (
+    select r.output, r.author, r.key as relation, r.position, a.name, a.departments
+    from authorship r
+    join author a on a.key = r.author and not exists (select from verdict v where v.entity = 'author' and v.record = a.record)
+    where r.level = any(%(levels)s)
+), now_credited as (
+    select output, author, row_number() over (partition by output order by min(position), author) as position,
+        name, min(relation) as relation
+    from shown group by output, author, name
+), now_placed as (
+    select distinct s.output, s.author, d.key
+    from shown s cross join lateral unnest(s.departments) as named (key)
+    join department d on d.key = named.key
+        and not exists (select from verdict v where v.entity = 'department' and v.record = d.record)
+), unlike as (
+    (
+        select output from (
+            select output, author, position, name, relation from now_credited
+            except
+            select output_key, author_key, position, name, relation from warehouse.authorship where institution = %(institution)s
+        ) came
+        union
+        select output_key from (
+            select output_key, author_key, position, name, relation from warehouse.authorship where institution = %(institution)s
+            except
+            select output, author, position, name, relation from now_credited
+        ) went
+    )
+    union
+    select output from (
+        select output, author, key from now_placed
+        except
+        select output_key, author_key, department_key from warehouse.authorship_department where institution = %(institution)s
+    ) came
+    union
+    select output_key from (
+        select output_key, author_key, department_key from warehouse.authorship_department where institution = %(institution)s
+        except
+        select output, author, key from now_placed
+    ) went
+    union
+    select w.key from warehouse.research_output w
+    where w.institution = %(institution)s and %(policy)s = 'remove_authorless'
+        and not exists (select from authorship r where r.output = w.key)
+), again as (
+    select w.*, %(first)s::bigint + row_number() over (order by w.key) as record
+    from warehouse.research_output w
+    where w.institution = %(institution)s and w.key in (select output from unlike)
+        and not exists (select from output o where o.key = w.key)
+), outputs as (
+    insert into output (record, key, title, type, year, venue, groups, deleted, level, content)
+    select record, key, title, type, year, venue, '{}', false, 'public', fingerprint from again
+), records as (
+    insert into output_record (record, key) select record, key from again
+)
+insert into output_identifier (record, scheme, value, derived)
+select again.record, i.scheme, i.value, i.derived
+from again join warehouse.output_identifier i on i.institution = %(institution)s and i.output_key = again.key
