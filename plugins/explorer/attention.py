@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 CONNECTION = "attention"
 NOT_CONFIGURED = "attention not configured"
 AT_MOST = 3600.0  # seconds that an import spends on asking; the daily refresh goes on
+REFRESH_AT_MOST = 10 * 3600.0
 LOCK = 0x41747465  # with the account's hash: the lock of those who ask
 TURN = 64  # look-ups before somebody else may ask
 RECORD_CALLS = 10  # batches of records between two commits
@@ -521,3 +522,40 @@ def link_outputs(
     states = link(connection, institution.slug, provider.account.name if provider else None)
     roll_up(connection, institution.slug)
     return summary(states, asked), asked
+
+
+def refresh(connection: Connection, institutions: Sequence[Institution]) -> Iterator[Asked]:
+    """Asks for what is due of all these institutions, account by account; each account's outputs compete as one list."""
+    providers: dict[str, Provider] = {}
+    slugs: dict[str, list[str]] = {}
+    for institution in institutions:
+        try:
+            provider = provider_of(institution, connection)
+        except ConnectionUnusableError as error:
+            log.error("%s: attention cannot be asked for: %s", institution.name, error)  # noqa: TRY400
+            continue
+        subscribe(connection, institution.slug, provider)
+        if provider is not None:
+            name = provider.account.name
+            slugs.setdefault(name, []).append(institution.slug)
+            if name in providers:
+                provider.close()
+            else:
+                providers[name] = provider
+    for name, provider in providers.items():
+        try:
+            yield ask(connection, provider, slugs[name], seconds=REFRESH_AT_MOST)
+        finally:
+            provider.close()
+
+
+def link_known(connection: Connection, institution: str) -> dict[str, Any]:
+    """Links an institution with what its account knows, without asking, and makes its sums anew."""
+    row = connection.execute(
+        "select account from attention.subscription where institution = %s", (institution,)
+    ).fetchone()
+    account = row[0] if row else None
+    states = link(connection, institution, account)
+    seconds = roll_up(connection, institution)
+    log.info("rolled up in %.1f s", seconds)
+    return summary(states, None if account is None else Asked())

@@ -455,6 +455,41 @@ def link_attention(place: Site, import_id: int) -> str:
         return str(summary["state"])
 
 
+def ask_for_attention(paths: Sequence[str]) -> list[str]:
+    """The daily refresh: asks for what is due, of all institutions that share an account together.
+
+    Returns the paths of the institutions that have published outputs. One that cannot be read, or whose provider cannot be
+    used, is logged and holds no other back; a refused key alarms.
+    """
+    from explorer import attention  # noqa: PLC0415 - asks the web
+
+    places: dict[str, Site] = {}
+    for path in paths:
+        try:
+            places[path] = site(path)
+        except config.ConfigError as error:
+            log.error("left out, its configuration is broken: %s", error)  # noqa: TRY400 - the sentence is the whole of it
+    with database.connect(local.warehouse_dsn(), application="explorer attention") as connection:
+        known = {row[0] for row in connection.execute("select slug from ops.institution where version > 0")}
+        published = {path: place for path, place in places.items() if place.institution.slug in known}
+        attention.forget_expired(connection)
+        for asked in attention.refresh(connection, [place.institution for place in published.values()]):
+            if attention.is_refused_key(asked):
+                _alarm("Attention cannot be asked for", str(asked.because))
+    return list(published)
+
+
+def link_again(path: str) -> str:
+    """Links an institution's outputs with what is known of their attention now, and makes its sums anew."""
+    from explorer import attention  # noqa: PLC0415 - asks the web
+
+    place = site(path)
+    with database.connect(place.dsn, application="explorer attention") as connection:
+        summary = attention.link_known(connection, place.institution.slug)
+        log.info("%s: %s", place.institution.name, summary["state"])
+        return str(summary["state"])
+
+
 def notify(place: Site, import_id: int) -> None:
     """The mail to the institution; an import that lost a part of the source alarms the operators instead, and fails."""
     from explorer import notices  # noqa: PLC0415 - asks Airflow for the mail connection

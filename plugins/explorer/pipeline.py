@@ -306,6 +306,50 @@ def freshness_dag(folders: Sequence[Path]) -> DAG:
     return look()
 
 
+def attention_dag(paths: list[str]) -> DAG:
+    """The DAG ``attention``: once a day what is due is asked for, of all institutions together, and linked for each."""
+
+    @dag(
+        dag_id="attention",
+        dag_display_name="Refresh attention",
+        description="Asks for the attention of outputs: new ones first, then those that changed lately, then the rest",
+        doc_md=attention_dag.__doc__,
+        schedule="0 5 * * *",
+        start_date=datetime(2026, 1, 1, tzinfo=UTC),
+        catchup=False,
+        max_active_runs=1,
+        tags=["attention"],
+        default_args=DEFAULTS,
+    )
+    def flow_of_a_refresh() -> None:
+        link_again.expand(path=ask_for_attention(paths))
+
+    return flow_of_a_refresh()
+
+
+@task(execution_timeout=timedelta(hours=12))
+def ask_for_attention(paths: list[str]) -> list[str]:
+    """Asks for every identifier that is due, as far as budgets reach; returns the institutions that have outputs."""
+    from explorer import flow
+
+    with told():
+        return flow.ask_for_attention(paths)
+
+
+@task(
+    max_active_tis_per_dagrun=2,
+    map_index_template="{{ path }}",
+    doc_md="Links an institution's outputs with what is known now, and makes its sums anew.",
+)
+def link_again(path: str) -> str:
+    """Links the institution's outputs with what is known now, and makes its sums anew."""
+    from explorer import flow
+
+    get_current_context()["path"] = path  # type: ignore[typeddict-unknown-key]
+    with told():
+        return flow.link_again(path)
+
+
 def broken_dag(path: Path, problem: str) -> DAG:
     """A DAG in place of one whose YAML is broken: its single task fails and says what is wrong in which line."""
 

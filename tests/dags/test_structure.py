@@ -82,7 +82,7 @@ def test_a_broken_file_becomes_a_dag_that_fails_and_says_why_and_takes_nobody_wi
     from airflow.sdk.exceptions import AirflowFailException
 
     found = dags(lilliput=GOOD, blefuscu=BROKEN)
-    assert set(found) == {"import_lilliput", "import_blefuscu", "rollback", "freshness"}
+    assert set(found) == {"import_lilliput", "import_blefuscu", "rollback", "freshness", "attention"}
     (task,) = found["import_blefuscu"].tasks
     with pytest.raises(AirflowFailException, match=r"blefuscu\.yaml:2: source\.kind: .*spreadsheet"):
         task.python_callable()
@@ -114,3 +114,16 @@ def test_a_single_task_parses_only_its_own_dag(dags, monkeypatch):
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "import_lilliput")
     found = dags(lilliput=GOOD, blefuscu=BROKEN)
     assert [name for name in found if name.startswith("import_")] == ["import_lilliput"]
+
+
+def test_the_refresh_of_attention_asks_once_for_all_and_links_each(dags, tmp_path: Path):
+    flow = dags(lilliput=GOOD, blefuscu=BROKEN)["attention"]
+    assert {t.task_id: sorted(t.upstream_task_ids) for t in flow.tasks} == {
+        "ask_for_attention": [],
+        "link_again": ["ask_for_attention"],
+    }
+    assert flow.max_active_runs == 1
+    assert flow.catchup is False
+    assert flow.get_task("ask_for_attention").op_args == (
+        [str(tmp_path / "blefuscu.yaml"), str(tmp_path / "lilliput.yaml")],
+    )

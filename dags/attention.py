@@ -1,0 +1,13 @@
+"""The daily refresh of attention, of all institutions."""
+
+import os
+from pathlib import Path
+
+from airflow.sdk import get_parsing_context
+
+from explorer import config, pipeline
+
+folders = os.environ.get("EXPLORER_INSTITUTIONS") or str(config.INSTITUTIONS)
+
+if get_parsing_context().dag_id in (None, "attention"):
+    pipeline.attention_dag([str(file) for folder in folders.split(os.pathsep) for file in config.files(Path(folder))])
