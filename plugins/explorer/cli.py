@@ -456,8 +456,10 @@ def rollback(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Work out the difference and change nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Publish what was published after an earlier import, minus what privacy has removed since; then the institution is
-    on hold until `release`, and its next import is full."""
+    """Publish what was published after an earlier import, minus what privacy has removed since.
+
+    The institution is then on hold until `release`, or else its schedule would undo this; its next import is full.
+    """
     place = _site(institution)
     import_id = flow.rollback(place, to_import=to, by=getpass.getuser(), dry_run=dry_run)
     with database.connect(place.dsn) as connection:

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, get_args
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
-from croniter import CroniterError, croniter  # type: ignore[import-untyped]
+from croniter import CroniterError, croniter
 from pydantic import (
     AfterValidator,
     BaseModel,

@@ -373,6 +373,7 @@ def working(
                 raise HaltedError("no_staging", message)
             take(connection, import_id, WORKING)
         stand_on(connection, import_)
+        connection.execute("set work_mem = '128MB'")  # one import sorts whole institutions
         _want_phase(connection, import_, task, wants)
         connection.commit()
         with _lease(dsn, import_id):
