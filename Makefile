@@ -53,10 +53,11 @@ lint: setup-dev
 	MYPYPATH=plugins $(python) -m mypy
 
 test: lint
-	$(python) -m pytest -n $(WORKERS) --ignore=tests/faults $(TESTS)
+	$(python) -m pytest -n $(WORKERS) --dist loadfile --ignore=tests/faults $(TESTS)
 
 faults: setup-dev
 	$(python) -m pytest tests/faults
+	EXPLORER_EVERY=1 $(python) -m pytest --timeout 3600 tests/warehouse/test_kill.py
 
 bench: setup-dev
 	$(python) -m benchmarks
