@@ -19,10 +19,12 @@ from __future__ import annotations
 import bisect
 import functools
 import html
+import operator
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 import regex
@@ -31,7 +33,7 @@ from stdnum import isbn as stdnum_isbn
 from explorer.records import Identifier, Note, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
 SCHEMES: tuple[str, ...] = ("doi", "pmid", "arxiv", "ads", "nct_id", "repec", "handle", "urn", "isbn", "uri")
 ONE_VALUE_SCHEMES: tuple[str, ...] = ("doi", "pmid", "arxiv", "ads", "nct_id")  # an output has one of each at most
@@ -51,19 +53,51 @@ LABELS: dict[str, str] = {
 _TRUST = {scheme: rank for rank, scheme in enumerate(SCHEMES)}
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+def _item(at: int) -> Any:  # noqa: ANN401  the type stands at each field
+    return property(operator.itemgetter(at))
+
+
+_Told = tuple[tuple[Note, ...], Refusal | None]
+
+
+class Parsed(tuple[str, str | None, str, Sequence[str], _Told | None]):
     """What a cell holds. ``scheme`` may differ from the one asked for, and then a note says so.
 
     Either ``value`` or ``refusal`` is set; neither for an empty cell. Codes of notes: ``repaired``,
     ``implausible_identifier``, ``moved_identifier``; the rule of a refusal is ``invalid_identifier``.
+
+    One is made for each cell of a file. Hence a tuple underneath, which is made faster than any other object, and
+    sentences that are written only for who reads them: the last item is None till then, the one before has the domains.
     """
 
-    scheme: str
-    value: str | None
-    raw: str
-    notes: tuple[Note, ...] = ()
-    refusal: Refusal | None = None
+    __slots__ = ()
+
+    scheme: str = _item(0)
+    value: str | None = _item(1)
+    raw: str = _item(2)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What a librarian should know of a value that was kept."""
+        return _told(self)[0]
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why the cell cannot be taken."""
+        return None if self[1] else _told(self)[1]
+
+    def __eq__(self, other: object) -> bool:
+        return (self[:3], _told(self)) == (other[:3], _told(other)) if isinstance(other, Parsed) else NotImplemented
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:3])
+
+    def __repr__(self) -> str:
+        names = ("scheme", "value", "raw", "notes", "refusal")
+        return f"Parsed({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
 
 def parse(scheme: str, cell: str, *, uri_domains: Sequence[str] = ()) -> Parsed:
@@ -72,19 +106,31 @@ def parse(scheme: str, cell: str, *, uri_domains: Sequence[str] = ()) -> Parsed:
     Only white space, punctuation and known prefixes may stand around it: cutting words away yields a wrong identifier
     sooner or later. A value that is unmistakably of another scheme is taken as that.
     """
-    if len(cell) > _LONGEST_REMEMBERED:
-        return _parse(scheme, cell, tuple(uri_domains))
-    return _parse_remembered(scheme, cell, tuple(uri_domains))
+    if scheme == "doi":
+        if plain := _PLAIN_DOI(cell):
+            return Parsed(("doi", plain[1].lower(), cell, (), None))
+        if _NO_DOI(cell):
+            return Parsed(("doi", None, cell, uri_domains, None))
+    return _thorough(scheme, cell, uri_domains)
+
+
+def _told(parsed: Parsed) -> _Told:
+    scheme, value, raw, domains, told = parsed
+    if told is not None:
+        return told
+    if value is None:
+        return _told(_thorough(scheme, raw, domains))
+    return () if raw.strip(" ").lower() == value else (_repaired(raw, value, _DOI_ALONE),), None
+
+
+def _thorough(scheme: str, cell: str, domains: Sequence[str]) -> Parsed:
+    return (_parse if len(cell) > _LONGEST_REMEMBERED else _parse_remembered)(scheme, cell, tuple(domains))
 
 
 def _parse(scheme: str, cell: str, uri_domains: tuple[str, ...]) -> Parsed:
-    if scheme == "doi" and (plain := _PLAIN_DOI(cell)):
-        prefix, value = plain.groups()
-        value = value.lower()
-        return _parsed("doi", value, cell, (_repaired(cell, value, _DOI_ALONE),) if prefix else (), None)
     text = _unescaped(cell).strip(_INVISIBLE)
     if not text:
-        return _parsed(scheme, None, cell, (), None)
+        return _parsed(scheme, None, cell)
     if why := _unreadable(text):
         return _refused(scheme, cell, why)
     if text[0] == "=":
@@ -97,23 +143,6 @@ def _parse(scheme: str, cell: str, uri_domains: tuple[str, ...]) -> Parsed:
 # A spreadsheet has an output in as many rows as it has authors, and "n.a." in hundreds: such cells are read once.
 _LONGEST_REMEMBERED = 300
 _parse_remembered = functools.lru_cache(maxsize=16_384)(_parse)
-
-
-def canonical_doi(cell: str) -> str | None:
-    """The DOI that ``parse`` reads from a cell, without its notes and reasons; None if there is none.
-
-    For loops over values that nobody will be told about, such as answers of a service.
-    """
-    if plain := _PLAIN_DOI(cell):
-        return plain.group(2).lower()
-    if "10." not in cell:
-        return None
-    if cell[-1] == "." and (plain := _PLAIN_DOI(cell[:-1])):
-        return plain.group(2).lower()
-    if _WORDS_AROUND(cell):
-        return None
-    parsed = parse("doi", cell)
-    return parsed.value if parsed.scheme == "doi" else None
 
 
 def extract(scheme: str, text: str, *, strict: bool = False, uri_domains: Sequence[str] = ()) -> list[str]:
@@ -132,8 +161,14 @@ def find(text: str, *, uri_domains: Sequence[str] = ()) -> list[Identifier]:
     something else could have too (an ADS Bibcode, a Handle, an ISBN-10) counts only if it is the whole value; bare
     digits are never a PubMed ID.
     """
+    if plain := _PLAIN_DOI(text):
+        return [Identifier("doi", plain[1].lower())]
+    if plain := _PLAIN_HANDLE(text):
+        return [Identifier("handle", plain[1])]
     context = _Text(_unescaped(text).strip(_INVISIBLE), uri_domains)
     found = _unmistakable(context) or _by_shape(context)
+    if not found:
+        return []
     found.sort(key=lambda pair: pair[1].start)
     return list(dict.fromkeys(Identifier(scheme, each.value) for scheme, each in found))
 
@@ -258,8 +293,7 @@ def _decoded(token: str) -> str | None:
 # --- candidates
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """An identifier in a text. ``sure``: an address, a prefix or its shape leaves no doubt of the scheme."""
 
     start: int
@@ -365,15 +399,20 @@ _QUERY = re.compile(r"\?|(?<!;2-)#")
 _PAGE = re.compile(
     r"/(?:full|abstract|abs|pdf|pdfdirect|epdf|epub|fulltext|full-text|html?|meta|summary)(?=[/?#&]|$)|[?&]|(?<!;2-)#"
 )
-# What almost all cells hold, read without looking further: nothing in it can be cut, decoded or taken for two.
+# What almost all cells hold, read without looking further: nothing in it can be decoded or taken for two. Upper case and
+# blanks at the ends are ordinary; a prefix and a full stop are worth a note.
 _PLAIN_DOI = re.compile(
-    r" *((?:https?://(?:dx\.)?doi\.org/|doi:) ?)?"
-    r"(10\.[1-9][0-9]{3,8}+/(?:[A-Za-z0-9._/-]++|\([A-Za-z0-9._-]*[A-Za-z0-9]\))++(?<![._/-])) *"
+    r" *(?:https?://(?:dx\.|)doi\.org/ ?|doi: ?|)"
+    r"(10\.[1-9][0-9]{3,8}/[A-Za-z0-9._/-]*(?:|(?:\([A-Za-z0-9._-]*[A-Za-z0-9]\)[A-Za-z0-9._/-]*)+)(?<![._/-]))\.? *"
 ).fullmatch
-
-
-# Text that no reading makes a cell with one DOI: it begins with a word that stands in no prefix, formula or link.
-_WORDS_AROUND = regex.compile(r"(?!(?i:https?|d|info|hdl|www|crossref|10|a\b))[\p{L}\p{N}]+").match
+# Cells that no reading makes an identifier: without digit and colon (each scheme has one of them), a number, "10." with
+# another digit in front; or with a DOI behind a word that stands in no prefix, formula or link.
+_NO_DOI = re.compile(
+    r"[^0-9:]*"
+    r"|(?!10\.)[0-9]+(?:\.[0-9]+/[A-Za-z0-9]*)?"
+    r"|(?!(?i:https?|d|info|hdl|www|crossref|a\b))[A-Za-z].* 10\.[1-9][0-9]{3,8}/[A-Za-z0-9._-]*[A-Za-z0-9]",
+    re.DOTALL,
+).fullmatch
 
 
 def _read_doi(match: regex.Match[str], context: _Text) -> _Found | None:
@@ -507,6 +546,10 @@ _HANDLE = regex.compile(
     regex.VERBOSE,
 )
 _HANDLE_SHAPE = re.compile(r"(?!(?:1[5-9]|20)[0-9]{2}/)(?:[0-9]{4,}|[0-9]+(?:\.[0-9]+)+)/\S+")
+# What a repository writes into most records, read without looking further: no DOI, IP address or other scheme in it.
+_PLAIN_HANDLE = re.compile(
+    r"https?://(?:hdl\.handle\.net|[a-z.-]+/handle)/(?!123456789/|\S*\b10\.)([0-9]+(?:\.[0-9]+){0,2}/[0-9]+)"
+).fullmatch
 _IP = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})(?![0-9.])")
 _UNREGISTERED = "123456789"  # DSpace's default: thousands of repositories share it
 _DOI_PREFIX = re.compile(r"10\.(?:[0-9]{4,9}|97[89]\.[0-9]{2,8})")
@@ -854,7 +897,7 @@ _SCHEMES: dict[str, _Scheme] = {
             _ISBN,
             _read_isbn,
             _around(r"urn:isbn|[ep]?-?isbn(?:[-\s]?1[03])?|urn"),
-            signs=("isbn", "97"),
+            signs=("isbn", "978", "979"),
             doubts=((regex.compile(r"9790"), "Numbers from 979-0 on are ISMN, for printed music. Check it."),),
             mistakes=(
                 *_NOT_A_NUMBER,
@@ -895,6 +938,9 @@ _SCHEMES: dict[str, _Scheme] = {
         ),
     )
 }
+
+
+_SIGNS = [(sign, scheme.name) for scheme in _SCHEMES.values() for sign in scheme.signs]
 
 
 # --- one cell
@@ -986,7 +1032,7 @@ def _moved(asked: _Scheme, context: _Text, cell: str) -> Parsed | None:
         f"Put it into the {label} column."
     )
     note = Note("moved_identifier", message, value=cell, repaired_to=value)
-    return _parsed(scheme.name, value, cell, (note, *_doubts(scheme, value, cell)), None)
+    return _parsed(scheme.name, value, cell, (note, *_doubts(scheme, value, cell)))
 
 
 def _read_parts(scheme: str, parts: Iterable[str], kind: str, cell: str, domains: Sequence[str]) -> Parsed:
@@ -1004,7 +1050,7 @@ def _read_parts(scheme: str, parts: Iterable[str], kind: str, cell: str, domains
     ((name, value), only) = next(iter(read.items()))
     notes = tuple(note for note in only.notes if note.code != "repaired")
     why = f"The cell is a {kind}; the one {LABELS[name]} in its text was taken."
-    return _parsed(name, value, cell, (_repaired(cell, value or "", why), *notes), None)
+    return _parsed(name, value, cell, (_repaired(cell, value or "", why), *notes))
 
 
 def _formula_parts(formula: str) -> list[str]:
@@ -1020,11 +1066,17 @@ def _accepted(scheme: _Scheme, value: str, cell: str, why: str | None = None) ->
     ordinary = scheme.ordinary.fullmatch(written) if scheme.ordinary else _lower(written) == _lower(value)
     doubts = _doubts(scheme, value, cell)
     if ordinary and why is None:
-        return _parsed(scheme.name, value, cell, doubts, None)
+        return _parsed(scheme.name, value, cell, doubts)
     if why is None and scheme.name == "pmid" and written.isascii() and written.isdigit():
         why = "A PubMed ID has no zeros in front."
     why = why or f"Only the {LABELS[scheme.name]} was taken, without what stands around it."
-    return _parsed(scheme.name, value, cell, (_repaired(cell, value, why), *doubts), None)
+    return _parsed(scheme.name, value, cell, (_repaired(cell, value, why), *doubts))
+
+
+def _parsed(
+    scheme: str, value: str | None, cell: str, notes: tuple[Note, ...] = (), refusal: Refusal | None = None
+) -> Parsed:
+    return Parsed((scheme, value, cell, (), (notes, refusal)))
 
 
 def _doubts(scheme: _Scheme, value: str, cell: str) -> tuple[Note, ...]:
@@ -1069,28 +1121,37 @@ def _unmistakable(context: _Text) -> list[tuple[str, _Found]]:
     identifier only if nothing better is in it.
     """
     found: list[tuple[str, _Found]] = []
+    here: list[_Found] = []
     rest = context
     lowered = _lower(context.text)
-    for name, scheme in _SCHEMES.items():
-        if not any(sign in lowered for sign in scheme.signs):
-            continue
+    for name in dict.fromkeys([name for sign, name in _SIGNS if sign in lowered]):
         if name == "uri":
             taken = [each.start for _, each in found]
-            here = [u for u in _found(scheme, context) if not any(u.start <= at < u.end for at in taken)]
+            addresses = _found(_SCHEMES[name], context) if context.domains else ()
+            here = [each for each in addresses if not any(each.start <= at < each.end for at in taken)]
         else:
-            here = [each for each in _found(scheme, rest) if each.sure]
-        if here and name != "uri":
-            rest = rest.without((each.start, each.end) for each in here)
+            rest = rest.without((each.start, each.end) for each in here) if here else rest
+            here = [each for each in _found(_SCHEMES[name], rest) if each.sure]
         found += [(name, each) for each in here]
     return found
 
 
+# What may be a scheme's by its shape, and what a text must have in it for that.
 _SOME_DIGITS = re.compile(r"[0-9]\D?[0-9]\D?[0-9]")
+_SHAPES = (
+    ("isbn", re.compile(r"[0-9](?:\D?[0-9]){8}\D?[0-9Xx]")),
+    ("ads", re.compile(r"[0-9]{4}[A-Za-z][0-9A-Za-z.&%]{13}")),
+    ("arxiv", re.compile(r"[0-9]{4}\.[0-9]{4}|/[0-9]{7}")),
+    ("handle", re.compile(r"[0-9](?:/|%2[Ff])")),
+)
 
 
 def _whole(context: _Text) -> Iterator[tuple[str, _Found]]:
-    """What the value as a whole could be, by its shape alone."""
-    for name in ("isbn", "ads", "arxiv", "handle") if _SOME_DIGITS.search(context.text) else ():
+    """What the value as a whole could be, by its shape alone; an address is none of these."""
+    text = context.text
+    if not _SOME_DIGITS.search(text) or _ADDRESS.fullmatch(text):
+        return
+    for name in [name for name, shape in _SHAPES if shape.search(text)]:
         found = list(_found(_SCHEMES[name], context))
         if len(found) == 1 and context.lead(found[0].start) is None:
             rest = context.without([(found[0].start, found[0].end)]).text
@@ -1131,21 +1192,3 @@ def _aliases_of(scheme: str, value: str) -> Iterator[tuple[str, str]]:
             yield "doi", _ARXIV_DOI + (_lower(archive.split(".")[0]) + slash + number if slash else plain)
     elif scheme == "urn" and value.startswith("urn:isbn:"):
         yield from (("isbn", each) for each in extract("isbn", value.removeprefix("urn:isbn:")))
-
-
-# --- a Parsed is made for each cell, so it is made fast: a frozen class's own way takes twice as long
-
-_new = object.__new__
-_set_scheme, _set_value, _set_raw, _set_notes, _set_refusal = (
-    Parsed.__dict__[name].__set__ for name in ("scheme", "value", "raw", "notes", "refusal")
-)
-
-
-def _parsed(scheme: str, value: str | None, raw: str, notes: tuple[Note, ...], refusal: Refusal | None) -> Parsed:
-    made = _new(Parsed)
-    _set_scheme(made, scheme)
-    _set_value(made, value)
-    _set_raw(made, raw)
-    _set_notes(made, notes)
-    _set_refusal(made, refusal)
-    return made

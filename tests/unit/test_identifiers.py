@@ -1,23 +1,45 @@
 """The ten schemes: Altmetric's vectors, a table of our own with every rule, properties, noise and hostile input."""
 
 import csv
+import pickle
 import random
 import time
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.identifiers import FIELDS, KINDS, values
 from explorer import identifiers
 from explorer.identifiers import SCHEMES, extract, find, parse
 from explorer.records import Identifier
+from tests.faults.fuzz_identifiers import PIECES as FUZZ_PIECES
 from tests.faults.fuzz_identifiers import check, strings
 from tests.samples import sample
 
 DOMAINS = ("lilliput.example",)
 TABLE = Path(__file__).parents[1] / "fixtures" / "identifiers.csv"
+ENDS = (
+    ".",
+    " ",
+    ". ",
+    "..",
+    ")",
+    "?x=1",
+    "/full",
+    "&amp;",
+    "\u200b",
+    "%20",
+    ";",
+    "#",
+    " NCT01234567",
+    " pmid:1",
+    "/pmid:1",
+    " doi:10.5555/y",
+)
 # One canonical value of each way of writing that a scheme has.
 CANONICAL = (
     *(
@@ -189,15 +211,6 @@ def test_never_raises_and_is_idempotent(scheme, text):
     check(scheme, text)
 
 
-@given(texts)
-@example("Digital Object Identifier 10.5555/x")
-@example("Gulliver, L. doi: 10.5555/x")
-@example("10.5555/x.")
-def test_the_value_alone_is_what_parse_reads(text):
-    parsed = parse("doi", text)
-    assert identifiers.canonical_doi(text) == (parsed.value if parsed.scheme == "doi" else None)
-
-
 @given(st.sampled_from(CANONICAL), noise, noise)
 def test_noise_around_makes_no_difference(canonical, before, behind):
     scheme, value = canonical
@@ -213,16 +226,90 @@ def test_a_canonical_form_is_itself(scheme, value):
     assert extract(scheme, f"see {value} there", uri_domains=DOMAINS) == [value]
 
 
-@settings(max_examples=300)
-@given(
-    st.from_regex(r"\A10\.[0-9]{4,9}/[A-Za-z0-9._/-]{0,12}[A-Za-z0-9]\Z"),
-    st.sampled_from(["", "doi:", "https://doi.org/"]),
+# --- the short ways: what they take without looking further is what the long way finds
+
+forms = st.sampled_from([form for kinds in (KINDS, FIELDS) for _, form in kinds.values()])
+cells = st.builds(
+    lambda form, words, n, year, edits: edited(form.format(word=words, WORD=words.upper(), n=n, year=year), edits),
+    forms,
+    st.from_regex(r"[a-z._()/-]{1,8}", fullmatch=True),
+    st.integers(0, 10**8),
+    st.integers(1000, 2030),
+    st.lists(st.tuples(st.floats(0, 1), st.sampled_from([*ENDS, *FUZZ_PIECES])), max_size=3),
 )
-def test_the_fast_way_reads_what_the_thorough_way_reads(doi, prefix):
-    thorough = identifiers._read_cell(
-        identifiers._SCHEMES["doi"], identifiers._Text(prefix + doi, (), cell=True), prefix + doi
+
+
+def edited(text, edits):
+    for share, piece in edits:
+        at = round(share * len(text))
+        text = text[:at] + piece + text[at:]
+    return text
+
+
+def assert_parse_is_thorough(text):
+    quick, thorough = parse("doi", text, uri_domains=DOMAINS), identifiers._parse("doi", text, DOMAINS)
+    told = [(p.scheme, p.value, p.raw, p.notes, p.refusal) for p in (quick, thorough)]
+    assert told[0] == told[1]
+
+
+def assert_find_is_thorough(text):
+    quick = find(text, uri_domains=DOMAINS)
+    with (
+        mock.patch.object(identifiers, "_PLAIN_DOI", nothing),
+        mock.patch.object(identifiers, "_PLAIN_HANDLE", nothing),
+    ):
+        assert find(text, uri_domains=DOMAINS) == quick
+
+
+def nothing(_):
+    return None
+
+
+@pytest.mark.parametrize("look", [assert_parse_is_thorough, assert_find_is_thorough])
+def test_the_short_way_finds_what_the_long_way_finds(look):
+    for text in values(KINDS, 200) + values(FIELDS, 200):
+        look(text)
+        for end in ENDS:
+            look(text + end)
+            look(end + text)
+
+
+@settings(max_examples=300)
+@given(st.one_of(cells, texts))
+@example("NCT01234567 10.5555/x")
+@example("110.5555/pmid:12")
+@example("Digital Object Identifier 10.5555/x")
+@example("a 10.5555/x")
+@example("http://hdl.handle.net/20.10.12345/1")
+@example("http://hdl.handle.net/123456789/1")
+@example("https://lilliput.example/handle/99999/1")
+def test_the_short_way_finds_what_the_long_way_finds_in_anything(text):
+    assert_parse_is_thorough(text)
+    assert_find_is_thorough(text)
+
+
+# --- what parse returns
+
+
+@pytest.mark.parametrize("cell", ["10.5555/x", "doi:10.5555/x", "n.a.", "Gulliver 10.5555/x", "", "20.500.99999/1"])
+def test_what_was_read_is_a_value_like_any_other(cell):
+    parsed = parse("doi", cell)
+    again = parse("doi", cell)
+    assert parsed == again
+    assert not parsed != again  # noqa: SIM202  a tuple has an operator of its own for this
+    assert hash(parsed) == hash(again)
+    assert pickle.loads(pickle.dumps(parsed)) == parsed
+    assert parsed != parse("doi", cell + " ")
+    assert parsed != (parsed.scheme, parsed.value, parsed.raw)
+    assert repr(parsed) == (
+        f"Parsed(scheme='doi', value={parsed.value!r}, raw={cell!r}, notes={parsed.notes!r}, refusal={parsed.refusal!r})"
     )
-    assert parse("doi", prefix + doi) == thorough
+
+
+@pytest.mark.parametrize("name", ["scheme", "value", "raw", "notes", "refusal", "another"])
+def test_what_was_read_cannot_be_changed(name):
+    with pytest.raises(AttributeError):
+        setattr(parse("doi", "10.5555/x"), name, "changed")
 
 
 # --- noise in bulk, and hostile input
