@@ -22,6 +22,7 @@ source:
   editors: {editors}
 privacy: {{level: {level}, user_status: {status}, profile_types: {profile}}}
 orphans: {orphans}
+notify: [library@laputa.example]
 limits: {{max_removed_share: 1.0, max_rejected_share: 1.0}}
 """
 

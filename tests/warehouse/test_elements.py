@@ -1,0 +1,254 @@
+"""Imports from a simulated Elements server: what privacy lets pass, what stays behind, and what is asked for again."""
+
+import json
+import logging
+import re
+from dataclasses import replace
+
+import pytest
+
+from explorer import database, flow
+from simulators.elements import Group, Link, Publication, Record, University, User, laputa
+from simulators.mail import MailSink
+from simulators.repository import VirtualClock
+from tests.elements_site import elements_site, endpoint
+from tests.warehouse.test_flow import _everything, do_import, published
+
+pytestmark = pytest.mark.usefixtures("without_expectations")
+
+LEVELS = ("Public", "internal", "PRIVATE", None, "nonsense")
+PEOPLE = [
+    (level, current, academic, student)
+    for level in LEVELS
+    for current in (True, False, None)
+    for academic, student in ((True, False), (False, True), (True, True), (None, None))
+]
+
+
+def _world() -> University:
+    """A person of each kind, who is linked to an output of each level by a link of each level."""
+    place = University()
+    for n, (level, current, academic, student) in enumerate(PEOPLE):
+        place.put_user(
+            User(
+                f"p{n}", f"Secret{n}", "Name", f"secret{n}@laputa.example", level=level,
+                current=current, academic=academic, student=student,
+            )
+        )  # fmt: skip
+    for o, output_level in enumerate(LEVELS):
+        for r, link_level in enumerate(LEVELS):
+            key = f"{o}.{r}"
+            place.put(
+                Publication(
+                    key, (Record("crossref", f"SecretTitle{key}", 2020, None, f"10.5555/{key}"),), level=output_level
+                )
+            )
+            for n in range(len(PEOPLE)):
+                place.link(Link(f"l{key}.{n}", key, f"p{n}", level=link_level))
+    return place
+
+
+@pytest.mark.parametrize("policy", ["public", "public_and_internal"])
+@pytest.mark.parametrize("status", ["all", "current"])
+@pytest.mark.parametrize("profile", ["all", "academic_or_student", "academic"])
+def test_privacy_truth_table(warehouse_dsn, tmp_path, monkeypatch, policy, status, profile):  # noqa: PLR0917
+    """Every level of output, author and link, status and profile: what is published, and no word of the rest."""
+    allowed = {"public"} if policy == "public" else {"public", "internal"}
+
+    def passes(level: str | None) -> bool:
+        return (level or "").casefold() in allowed
+
+    def person_passes(level: str | None, current: bool | None, academic: bool | None, student: bool | None) -> bool:
+        return (
+            passes(level)
+            and (status == "all" or current is True)
+            and (profile == "all" or academic is True or (profile == "academic_or_student" and student is True))
+        )
+
+    visible = {f"p{n}" for n, person in enumerate(PEOPLE) if person_passes(*person)}
+    with endpoint(_world(), monkeypatch):
+        site = elements_site(warehouse_dsn, tmp_path, level=policy, status=status, profile=profile)
+        made = do_import(site)
+    shown = published(site)
+    assert {each["key"] for each in shown["authors"]} == visible
+    expected = {
+        f"{o}.{r}": visible if passes(link_level) else set()
+        for o, output_level in enumerate(LEVELS)
+        for r, link_level in enumerate(LEVELS)
+        if passes(output_level)
+    }
+    assert {each["key"]: {a["key"] for a in each["authors"]} for each in shown["outputs"]} == expected
+    assert made["tally"]["outputs"]["dropped_by_privacy"] == 25 - len(expected)
+    assert made["tally"]["authors"]["dropped_by_privacy"] == len(PEOPLE) - len(visible)
+    with database.connect(site.dsn) as connection:
+        everything = _everything(connection)
+        reasons = dict(connection.execute("select entity || ' ' || rule, dropped from ops.privacy_drop").fetchall())
+    assert reasons["output level_unknown"] == 10
+    for n in range(len(PEOPLE)):
+        assert bool(re.search(rf"Secret{n}\b", everything)) == (f"p{n}" in visible)
+    for o in range(5):
+        for r in range(5):
+            assert (f"SecretTitle{o}.{r}" in everything) == (f"{o}.{r}" in expected)
+
+
+@pytest.mark.parametrize("schema", ["4.9", "5.5"])
+def test_before_levels_all_passes_but_hidden_links(warehouse_dsn, tmp_path, monkeypatch, schema):
+    with endpoint(_world(), monkeypatch, schema, "5.16"):
+        site = elements_site(warehouse_dsn, tmp_path)
+        do_import(site)
+    shown = published(site)
+    assert len(shown["authors"]) == len(PEOPLE)
+    visible = {f"{o}.{r}" for o in range(5) for r in (0, 3)}  # visible, and those that do not say
+    assert {each["key"] for each in shown["outputs"] if each["authors"]} == visible
+    assert len(shown["outputs"]) == 25
+
+
+@pytest.mark.parametrize(
+    ("policy", "kept"),
+    [
+        ("keep", {"both", "hidden", "unlinked", "student"}),
+        ("remove_authorless", {"both", "hidden", "student"}),
+        ("remove_authorless_and_privacy", {"both"}),
+    ],
+)
+def test_orphans_in_full_and_incremental_imports(warehouse_dsn, tmp_path, monkeypatch, policy, kept):
+    """Status and profile count as privacy; authorless in Elements is something else."""
+    place = University()
+    place.put_user(User("p", "Public", "Person"))
+    place.put_user(User("h", "Hidden", "Person", level="Private"))
+    place.put_user(User("s", "Student", "Person", academic=False, student=True))
+    for key, people in (("both", "ph"), ("hidden", "h"), ("unlinked", ""), ("student", "s")):
+        place.put(Publication(key, (Record(doi=f"10.5555/{key}", title=key),)))
+        for person in people:
+            place.link(Link(f"{key}.{person}", key, person))
+    with endpoint(place, monkeypatch):
+        site = elements_site(warehouse_dsn, tmp_path, orphans=policy, profile="academic")
+        do_import(site)
+        assert {each["key"] for each in published(site)["outputs"]} == kept
+        place.clock.advance(hours=2)
+        place.put_user(replace(place.users["p"], level="Private"))
+        place.put_user(replace(place.users["s"], academic=True))
+        made = do_import(site)
+        assert made["mode"] == "incremental"
+        expected = {"keep": kept, "remove_authorless": kept, "remove_authorless_and_privacy": {"student"}}[policy]
+        assert {each["key"] for each in published(site)["outputs"]} == expected
+        assert [each["name"] for each in published(site)["authors"]] == ["Student, Person"]
+
+
+def test_an_unchanged_source_gives_no_full_publication(warehouse_dsn, tmp_path, monkeypatch):
+    place = laputa(VirtualClock())
+    with endpoint(place, monkeypatch) as simulator:
+        site = elements_site(warehouse_dsn, tmp_path, orphans="remove_authorless_and_privacy")
+        place.clock.advance(hours=1)
+        do_import(site)
+        before = published(site)
+        place.clock.advance(days=1)
+        simulator.forget_calls()
+        made = do_import(site)
+        asked = [each for each in simulator.calls if each.name in {"publications", "publication"}]
+    assert made["mode"] == "incremental"
+    assert made["tally"]["outputs"]["extracted"] == made["tally"]["outputs"]["reexamined"] == 0
+    assert [(each.name, each.argument("affected-since")) for each in asked] == [
+        ("publications", "2026-02-01T03:50:00+0000")
+    ]
+    assert published(site) == before
+
+
+def test_groups_place_authors_and_their_outputs(warehouse_dsn, tmp_path, monkeypatch):
+    place = University()
+    place.groups = {
+        "1": Group("1", "Academy"), "2": Group("2", "School", ("1",)), "3": Group("3", "Hidden", ("1",), "Private"),
+    }  # fmt: skip
+    place.put_user(User("p", "Public", "Person", groups=frozenset({"2", "3"})))
+    place.put(Publication("a", (Record(doi="10.5555/a", title="A"),)))
+    place.link(Link("1", "a", "p"))
+    with endpoint(place, monkeypatch):
+        site = elements_site(warehouse_dsn, tmp_path)
+        place.clock.advance(hours=1)
+        do_import(site)
+        assert published(site)["outputs"][0]["departments"] == ["Academy > School"]
+        place.clock.advance(hours=2)
+        place.groups["3"] = replace(place.groups["3"], level="Public")
+        assert do_import(site)["tally"]["outputs"]["reexamined"] == 1
+        assert published(site)["outputs"][0]["departments"] == ["Academy > Hidden", "Academy > School"]
+
+
+def test_editors_are_authors_by_choice(warehouse_dsn, tmp_path, monkeypatch):
+    place = University()
+    place.put_user(User("p", "Public", "Person"))
+    place.put(Publication("a", (Record(doi="10.5555/a", title="A"),)))
+    place.link(Link("1", "a", "p", type=9))
+    with endpoint(place, monkeypatch):
+        without, with_ = (
+            elements_site(warehouse_dsn, tmp_path, slug=f"e{editors}".lower(), editors=editors)
+            for editors in (False, True)
+        )
+        do_import(without)
+        do_import(with_)
+    assert [len(published(each)["outputs"][0]["authors"]) for each in (without, with_)] == [0, 1]
+
+
+def test_nothing_that_is_private_is_left_anywhere(warehouse_dsn, tmp_path, monkeypatch, caplog):
+    """Secrets in titles, names and addresses, also in records that are refused: in no table, log line or mail."""
+    caplog.set_level(logging.DEBUG)
+    place = University()
+    secret = "Xyzzy"
+    place.put_user(User("1", "Public", "Person", f"{secret}1@laputa.example"))
+    place.put_user(User("2", f"{secret}2", "Person", f"{secret}2@laputa.example", level="Private"))
+    place.put_user(User("3", "", "", f"{secret}3@laputa.example", level="Private"))
+    place.put_user(User("4", f"{secret}4", "Leaver", current=False))
+    for key, level, doi in (
+        ("a", "Public", "10.5555/a"), ("b", "Private", f"10.5555/{secret}"), ("c", None, f"no doi but {secret}"),
+        ("d", "Private", None),
+    ):  # fmt: skip
+        title = "Shown" if level == "Public" else f"{secret} {key}"
+        place.put(Publication(key, (Record(title=title, doi=doi, venue=None if level else secret),), level=level))
+        for person in "1234":
+            place.link(
+                Link(f"{key}{person}", key, person, level="Private" if person == "1" and key == "b" else "Public")
+            )
+    with endpoint(place, monkeypatch), MailSink(tmp_path / "mails") as sink:
+        extra = {
+            "disable_ssl": True,
+            "disable_tls": True,
+            "from_email": "explorer@explorer.example",
+            "operators": "ops@laputa.example",
+        }
+        connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": sink.port, "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+        site = elements_site(warehouse_dsn, tmp_path, status="current")
+        do_import(site)
+        place.clock.advance(hours=2)
+        place.put(
+            replace(place.publications["a"], level="Private", records=(Record(title=f"{secret} a", doi="10.5555/a"),))
+        )
+        place.put_user(replace(place.users["1"], last=f"{secret}1", level="Private"))
+        do_import(site)
+    assert published(site)["outputs"] == []
+    with database.connect(site.dsn) as connection:
+        everything = _everything(connection)
+    assert secret.casefold() not in everything.casefold()
+    assert secret.casefold() not in caplog.text.casefold()
+    mails = "".join(path.read_text("utf-8") for path in (tmp_path / "mails").rglob("*") if path.is_file())
+    assert "library@laputa.example" in mails
+    assert secret.casefold() not in mails.casefold()
+    assert "houyhnhnm" not in everything + caplog.text + mails  # the password
+
+
+def test_an_import_goes_on_behind_the_page_that_failed(warehouse_dsn, tmp_path, monkeypatch):
+    place = laputa(VirtualClock())
+    with endpoint(place, monkeypatch):
+        site = elements_site(warehouse_dsn, tmp_path)
+        import_id = flow.open_import(site, flow.Request(run_key="once"))
+        for part in flow.plan_parts(site, import_id) * 2:
+            flow.read_part(site, import_id, part)
+        for step in (flow.settle, flow.validate, flow.privacy_filter, flow.clean_up_orphans, flow.review):
+            step(site, import_id)
+            step(site, import_id)
+        flow.privacy_filter(site, import_id)
+        flow.clean_up_orphans(site, import_id)
+        flow.review(site, import_id)
+        flow.load(site, import_id)
+        other = elements_site(warehouse_dsn, tmp_path, slug="other")
+        do_import(other)
+    assert published(site) == published(other)
