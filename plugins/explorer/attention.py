@@ -478,6 +478,7 @@ def roll_up(connection: Connection, institution: str) -> float:
     parameters = {"institution": institution}
     database.run(connection, "attention/temporary")
     connection.execute("truncate placed, item")
+    connection.execute("set local work_mem = '256MB'")
     for name in ("items", "placed"):
         database.run(connection, f"attention/rollup_{name}", parameters)
         connection.execute("analyze item")

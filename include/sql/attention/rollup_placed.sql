@@ -1,7 +1,8 @@
--- Purpose: where each output counts: the institution, every department that it stands in or below, its authors.
+-- Purpose: where each tracked output counts, with how many outputs: the institution, every department that these stand in or
+--   below, their authors. Those that are not tracked are one row for each place.
 -- Parameters: institution.
--- Row count: placed outputs.
-insert into placed (kind, key, output_key, item)
+-- Row count: places of tracked outputs.
+insert into placed (kind, key, item, outputs, output_key)
 with recursive below as (
     select key as top, key from warehouse.department where institution = %(institution)s
     union
@@ -15,7 +16,9 @@ with recursive below as (
     union all
     select 'author', author_key, output_key from warehouse.authorship where institution = %(institution)s
 )
-select p.kind, p.key, p.output_key, i.item
+select p.kind, p.key, l.item, count(*), min(p.output_key)
 from place p
-left join attention.link l on l.institution = %(institution)s and l.output_key = p.output_key
-left join item i on i.tracked = l.tracked
+left join (
+    select l.output_key, i.item from attention.link l join item i using (tracked) where l.institution = %(institution)s
+) l using (output_key)
+group by p.kind, p.key, l.item

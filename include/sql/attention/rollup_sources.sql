@@ -3,6 +3,6 @@
 -- Row count: sums.
 insert into attention.rollup_source (institution, kind, key, source, accounts, tracked)
 select %(institution)s, p.kind, p.key, s.source, sum(s.accounts::bigint), count(*)
-from (select distinct kind, key, item from placed where item is not null) p
+from placed p
 join (select item, source, accounts from item cross join jsonb_each_text(sources) as e (source, accounts)) s using (item)
 group by p.kind, p.key, s.source

@@ -2,13 +2,11 @@
 -- Parameters: institution.
 -- Row count: sums.
 insert into attention.rollup (institution, kind, key, outputs, tracked, with_attention, mentions, mentions_week, score_week)
-with one as (
-    select kind, key, item, count(*) as outputs from placed group by kind, key, item
-), sums as (
+with sums as (
     select o.kind, o.key, sum(o.outputs) as outputs, count(o.item) as tracked,
         count(*) filter (where i.mentions > 0) as with_attention, coalesce(sum(i.mentions), 0) as mentions,
         coalesce(sum(i.mentions_week), 0) as mentions_week, coalesce(sum(i.score_week), 0) as score_week
-    from one o left join item i using (item) group by o.kind, o.key
+    from placed o left join item i using (item) group by o.kind, o.key
 ), listed as (
     select 'institution' as kind, '' as key
     union all select 'department', key from warehouse.department where institution = %(institution)s

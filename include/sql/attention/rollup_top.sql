@@ -4,8 +4,7 @@
 insert into attention.rollup_top (institution, kind, key, position, tracked, output_key, score)
 select %(institution)s, p.kind, p.key, p.position, i.tracked, p.output_key, i.score
 from (
-    select kind, key, item, min(output_key) as output_key,
-        row_number() over (partition by kind, key order by item) as position
-    from placed where item is not null group by kind, key, item
+    select kind, key, item, output_key, row_number() over (partition by kind, key order by item) as position
+    from placed where item is not null
 ) p join item i using (item)
 where p.position <= 10 and i.mentions > 0

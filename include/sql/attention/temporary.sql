@@ -38,8 +38,9 @@ create temp table if not exists record (
 create temp table if not exists placed (
     kind text not null,
     key text collate "C" not null,
-    output_key text collate "C" not null,
-    item integer
+    item integer,
+    outputs bigint not null,
+    output_key text collate "C" not null
 );
 create temp table if not exists item (
     item integer primary key,
