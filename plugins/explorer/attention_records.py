@@ -30,6 +30,9 @@ SOURCES: Mapping[str, str] = {
     "syllabi": "syllabi", "podcasts": "podcasts", "gplus": "google_plus", "googleplus": "google_plus",
     "linkedin": "linkedin", "pinners": "pinterest", "pinterest": "pinterest", "weibo": "weibo",
 }  # fmt: skip
+COHORTS: Mapping[str, str] = {
+    "member_of_the_public": "pub", "researcher": "sci", "science_communicator": "com", "practitioner": "doc",
+}  # fmt: skip
 OUTLETS = frozenset({"news", "blogs", "policy", "patents", "guidelines", "peer_review"})  # elsewhere it is a person
 LARGEST = 10**15
 LONGEST = 2000  # characters of an address or an outlet's name
@@ -158,7 +161,7 @@ def _fetched(payload: Mapping[str, Any]) -> Record:
         type=_text(about.get("type")),
         sources=sources,
         readers=_numbers(counts.get("readers")),
-        cohorts=_numbers(people),
+        cohorts={COHORTS.get(key, key): number for key, number in _numbers(people).items()},
         gained=_decimals(score.get("score_history")),
         details_url=_url(payload.get("details_url")),
         badge_url=_badge(payload),
@@ -171,8 +174,9 @@ def _fetched(payload: Mapping[str, Any]) -> Record:
 def _mentions(posts: Mapping[str, Any]) -> Iterator[Mention]:
     for name, rows in posts.items():
         source = SOURCES.get(name, name)
-        for row in rows if isinstance(rows, list) else ():
-            post = _object(row)
+        for post in rows if isinstance(rows, list) else ():
+            if not isinstance(post, dict):
+                continue
             if source == "x":
                 tweet = _text(post.get("tweet_id"))
                 if tweet and tweet.isascii() and tweet.isdigit():
