@@ -25,10 +25,11 @@ from simulators.brobdingnag import brobdingnag, move_on
 from simulators.diva import Diva
 from simulators.dspace6 import DSpace6
 from simulators.dspace7 import DSpace7
+from simulators.elements import Elements, University, lagado, moves_on
 from simulators.eprints import EPrints
 from simulators.esploro import Esploro
 from simulators.haplo import Haplo
-from simulators.repository import World, stamp, wall_clock
+from simulators.repository import VirtualClock, World, stamp, wall_clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +66,17 @@ def world_of(starts: Sequence[str]) -> World:
     for step, start in enumerate(starts[1:], 1):
         move_on(world, step, datetime.fromisoformat(start))
     return world
+
+
+def university_of(starts: Sequence[str]) -> University:
+    """The demo's Elements as it is after these starts; what did not change keeps its date."""
+    clock = VirtualClock(datetime.fromisoformat(starts[0]))
+    university = lagado(clock)
+    for step, start in enumerate(starts[1:], 1):
+        clock.time = datetime.fromisoformat(start)
+        moves_on(university, step)
+    university.clock = wall_clock
+    return university
 
 
 def start(stack: ExitStack, simulator: Simulator, ports: Sequence[int]) -> int:
@@ -116,6 +128,7 @@ def main() -> int:
         "haplo": Haplo(academies.houyhnhnm(wall_clock)),
         "esploro": Esploro(academies.glubbdubdrib(wall_clock)),
         "attention": Attention(wall_clock),
+        "elements": Elements(university_of(memory.starts), login="gulliver", password="travels"),  # noqa: S106
     }
     last = dict(memory.ports)
     with ExitStack() as stack:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import ClassVar, Literal
@@ -116,7 +116,7 @@ class Group:
 class University:
     """What an Elements server knows. Every change is dated by ``clock``; may be used from several threads."""
 
-    name: str = "Laputa"
+    name: str = "Lagado"
     clock: Clock = field(default_factory=VirtualClock)
     users: dict[str, User] = field(default_factory=dict)
     publications: dict[str, Publication] = field(default_factory=dict)
@@ -337,7 +337,7 @@ class Elements(Simulator):
             going_on = this
         if "wrong_host" in kinds and going_on:
             parts = urlsplit(going_on)
-            going_on = f"https://internal.laputa.example:8091{parts.path}?{parts.query}"
+            going_on = f"https://internal.lagado.example:8091{parts.path}?{parts.query}"
         counted = len(items) if self.schema == "4.9" else len(page)
         body = self._pagination(counted, size, this, going_on, number)
         body += "".join(self._wrapped(each) for each in page)
@@ -366,7 +366,7 @@ class Elements(Simulator):
         if not self.atom:
             return f"<api:result>{item.xml}</api:result>"
         return (
-            f"<entry><id>tag:elements@laputa,{self.product}:{item.id}</id>"
+            f"<entry><id>tag:elements@lagado,{self.product}:{item.id}</id>"
             '<category scheme="http://www.symplectic.co.uk/publications/atom/entries/" term="item" label="Item"/>'
             f"<updated>{self.university.now()}</updated><title>{escape(item.title)}</title>{item.xml}</entry>"
         )
@@ -393,9 +393,9 @@ class Elements(Simulator):
         text = (
             f'<feed xmlns="{ATOM}" xmlns:api="{API}"><api:schema-version>{self.schema}</api:schema-version>'
             f'<category scheme="http://www.symplectic.co.uk/publications/atom/feeds/" term="{term}" label="Item list"/>'
-            f"<id>tag:elements@laputa,{self.product}:/</id><updated>{updated}</updated>"
-            f'<generator uri="https://elements.laputa.example/" version="{self.product}">Symplectic Elements</generator>'
-            f"<title>Results</title><author><name>Symplectic Elements at Laputa</name></author>{links}{body}</feed>"
+            f"<id>tag:elements@lagado,{self.product}:/</id><updated>{updated}</updated>"
+            f'<generator uri="https://elements.lagado.example/" version="{self.product}">Symplectic Elements</generator>'
+            f"<title>Results</title><author><name>Symplectic Elements at Lagado</name></author>{links}{body}</feed>"
         )
         return Answer(_declared(text))
 
@@ -426,7 +426,7 @@ class Elements(Simulator):
         return f"<api:{flag}>{_yes(level.casefold() == 'public')}</api:{flag}>"
 
     def _user(self, user: User, *, full: bool) -> _Item:
-        own = f' proprietary-id="E{user.id}" username="{user.id}@laputa" type-id="1" type="person"'
+        own = f' proprietary-id="E{user.id}" username="{user.id}@lagado" type-id="1" type="person"'
         if not full:
             return _Item(user.id, self._object("user", user, "", own), "user")
         flags = {
@@ -574,9 +574,9 @@ def _time(text: str | None) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def laputa(clock: Clock, change: Callable[[University], None] | None = None, people: Iterable[str] = ()) -> University:
-    """The demo's university: a small faculty of projectors, some of whom like to stay unseen."""
-    place = University("Laputa", clock)
+def lagado(clock: Clock) -> University:
+    """The demo's academy: a small faculty of projectors, some of whom like to stay unseen."""
+    place = University("Lagado", clock)
     for group in (
         Group("1", "Academy of Lagado"),
         Group("2", "School of Natural Projectors", ("1",)),
@@ -597,19 +597,18 @@ def laputa(clock: Clock, change: Callable[[University], None] | None = None, peo
         "Sextant",
         "Zodiac",
         "Comet",
-        *people,
     )
     for number, name in enumerate(names, 1):
         place.put_user(
             User(
-                str(100 + number), name, ("Ada", "Bruno", "Cleo", "Dora")[number % 4], f"{name.lower()}@laputa.example",
+                str(100 + number), name, ("Ada", "Bruno", "Cleo", "Dora")[number % 4], f"{name.lower()}@lagado.example",
                 level="Internal" if number % 5 == 0 else "Public", current=number % 7 != 0, academic=number % 6 != 0,
                 student=number % 6 == 0, groups=frozenset({str(2 + number % 4), *(["6"] if number % 3 == 0 else [])}),
             )
         )  # fmt: skip
     subjects = ("Sunbeams", "Cucumbers", "Spiders' Silk", "Calcined Ice", "Hogs that Plough", "Marble Pillows")
     for number in range(1, 61):
-        doi = f"10.5555/laputa.{number}"
+        doi = f"10.5555/lagado.{number}"
         title = f"On {subjects[number % 6]}, part {1 + number // 6}"
         crossref = Record("crossref", title, 2010 + number % 15, "Transactions of the Academy", doi, id_at_source=doi)
         scopus = Record("scopus", title.upper(), 2010 + number % 15, doi=doi.upper(), id_at_source=f"2-s2.0-{number}")
@@ -631,8 +630,6 @@ def laputa(clock: Clock, change: Callable[[University], None] | None = None, peo
                     level="Private" if number % 17 == 0 else "Public",
                 )
             )
-    if change:
-        change(place)
     return place
 
 

@@ -11,7 +11,7 @@ from explorer.records import Author, Authorship, Department, Output
 from explorer.sources import Plan, SourceError
 from explorer.sources.elements import Elements as ElementsReader
 from explorer.sources.elements import ElementsApi
-from simulators.elements import Elements, Group, Link, Publication, Record, University, User, laputa
+from simulators.elements import Elements, Group, Link, Publication, Record, University, User, lagado
 from simulators.repository import VirtualClock
 from simulators.serving import Fault
 
@@ -45,7 +45,7 @@ def read(reader: ElementsReader, name: str, plan: Plan = FULL) -> list:
 
 @pytest.fixture
 def place() -> University:
-    return laputa(VirtualClock())
+    return lagado(VirtualClock())
 
 
 @pytest.mark.parametrize(("schema", "product"), DIALECTS)

@@ -56,7 +56,11 @@ def shown(demo: Demo) -> dict[str, list[str]]:
 def test_the_table_is_what_the_warehouse_holds(demo: Demo) -> None:
     with psycopg.connect(demo.server.dsn()) as connection:
         institutions = connection.execute("SELECT slug, name, source FROM ops.institution ORDER BY name").fetchall()
-        assert [name for _, name, _ in institutions] == ["Brobdingnag Institute", "Lilliput University"]
+        assert [name for _, name, _ in institutions] == [
+            "Academy of Lagado",
+            "Brobdingnag Institute",
+            "Lilliput University",
+        ]
         for slug, name, source in institutions:
             counts = [
                 connection.execute(f"SELECT count(*) FROM warehouse.{table} WHERE institution = %s", [slug]).fetchone()
@@ -69,7 +73,12 @@ def test_the_table_is_what_the_warehouse_holds(demo: Demo) -> None:
 
 def test_every_address_has_its_mail(demo: Demo) -> None:
     mails = [path.name for path in (demo.place / "mail").glob("*.eml")]
-    for address in ("library@lilliput.example", "research-office@lilliput.example", "repository@brobdingnag.example"):
+    for address in (
+        "library@lilliput.example",
+        "research-office@lilliput.example",
+        "repository@brobdingnag.example",
+        "research-office@lagado.example",
+    ):
         assert sum(address in name for name in mails) == 1, mails
 
 

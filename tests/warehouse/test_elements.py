@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from explorer import database, flow
-from simulators.elements import Group, Link, Publication, Record, University, User, laputa
+from simulators.elements import Group, Link, Publication, Record, University, User, lagado
 from simulators.mail import MailSink
 from simulators.repository import VirtualClock
 from tests.elements_site import elements_site, endpoint
@@ -136,7 +136,7 @@ def test_orphans_in_full_and_incremental_imports(warehouse_dsn, tmp_path, monkey
 
 
 def test_an_unchanged_source_gives_no_full_publication(warehouse_dsn, tmp_path, monkeypatch):
-    place = laputa(VirtualClock())
+    place = lagado(VirtualClock())
     with endpoint(place, monkeypatch) as simulator:
         site = elements_site(warehouse_dsn, tmp_path, orphans="remove_authorless_and_privacy")
         place.clock.advance(hours=1)
@@ -236,7 +236,7 @@ def test_nothing_that_is_private_is_left_anywhere(warehouse_dsn, tmp_path, monke
 
 
 def test_an_import_goes_on_behind_the_page_that_failed(warehouse_dsn, tmp_path, monkeypatch):
-    place = laputa(VirtualClock())
+    place = lagado(VirtualClock())
     with endpoint(place, monkeypatch):
         site = elements_site(warehouse_dsn, tmp_path)
         import_id = flow.open_import(site, flow.Request(run_key="once"))
