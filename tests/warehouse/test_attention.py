@@ -572,3 +572,40 @@ def test_a_connection_without_a_key_or_with_unknown_words_says_what_to_do(monkey
     )
     with pytest.raises(ConnectionUnusableError, match="call_per_day"):
         attention_providers.DetailsPage(connections.get("attention"), secret=b"x")
+
+
+def test_the_daily_refresh_asks_new_outputs_first_and_a_broken_file_holds_nobody_back(
+    site, tmp_path, source, simulator, connect, *, monkeypatch
+):
+    from explorer import config
+
+    connect("free-1", batch=False, at_once=1)
+    many(source, 12)
+    do_import(site)
+    pass_days(site, 60)
+    simulator.change({"days": 60})
+    other_source = ScriptedSource(page_size=500)
+    many(other_source, 2, start=50)
+    other = site_of(site.dsn, tmp_path, other_source, "blefuscu")
+    monkeypatch.delenv("AIRFLOW_CONN_ATTENTION")
+    do_import(other)
+    assert set(links(other).values()) == {"feature_off"}
+    connect("free-1", batch=False, at_once=1)
+    simulator.forget_calls()
+
+    def site_at(path: str) -> ScriptedSite:
+        if path == "broken":
+            raise config.ConfigError(config.Problem(Path("broken.yaml"), 1, "name", "is missing"))
+        return {"lilliput": site, "blefuscu": other}[path]
+
+    monkeypatch.setattr(flow, "site", site_at)
+    monkeypatch.setattr(flow.local, "warehouse_dsn", lambda: site.dsn)
+    assert flow.ask_for_attention(["broken", "lilliput", "blefuscu"]) == ["lilliput", "blefuscu"]
+    asked = [call.path for call in simulator.calls]
+    assert set(asked[:2]) == {f"/v1/doi/10.5555/attention.{n}" for n in (50, 51)}
+    assert len(asked) == len(set(asked)) > 12
+    before = sums(site)["mentions"]
+    assert "with attention" in flow.link_again("lilliput")
+    assert flow.link_again("blefuscu")
+    assert sums(site)["mentions"] > before
+    assert set(links(other).values()) <= {"linked", "no_mentions", "untracked"}
