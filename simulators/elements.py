@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol, TypeVar
 from urllib.parse import urlencode, urlsplit
 from xml.sax.saxutils import escape, quoteattr
 
@@ -200,6 +200,14 @@ class _Item:
     title: str = ""
 
 
+class _HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Thing = TypeVar("Thing", bound=_HasId)
+
+
 class Elements(Simulator):
     """``university`` behind one endpoint. ``login`` and ``password`` are asked for where they are set."""
 
@@ -268,26 +276,26 @@ class Elements(Simulator):
                 return self._single("", "my account")
             case ["users"]:
                 users = [each for each in place.users.values() if self._wanted_user(each, arguments)]
-                return self._list(call, arguments, kinds, [self._user(each, full=full) for each in users])
+                return self._list(call, arguments, kinds, users, lambda each: self._user(each, full=full))
             case ["publications"]:
                 found = [each for each in place.publications.values() if self._wanted(each, arguments)]
-                return self._list(call, arguments, kinds, [self._publication(each, full=full) for each in found])
+                return self._list(call, arguments, kinds, found, lambda each: self._publication(each, full=full))
             case ["relationships"]:
                 types = {int(each) for each in arguments.get("types", "8,9").split(",")}
                 links = [each for each in place.links.values() if each.type in types]
-                return self._list(call, arguments, kinds, [self._link(each) for each in links])
+                return self._list(call, arguments, kinds, links, self._link)
             case ["publications", key, "relationships"]:
                 links = [each for each in place.links.values() if each.publication == key]
-                return self._list(call, arguments, kinds, [self._link(each, without="publication") for each in links])
+                return self._list(call, arguments, kinds, links, lambda each: self._link(each, without="publication"))
             case ["users", key, "relationships"]:
                 links = [each for each in place.links.values() if each.user == key]
-                return self._list(call, arguments, kinds, [self._link(each, without="user") for each in links])
+                return self._list(call, arguments, kinds, links, lambda each: self._link(each, without="user"))
             case ["deleted", "publications"]:
                 since = _time(arguments.get("deleted-since"))
                 gone = [_Item(key, self._deleted(key, at)) for key, at in place.deleted.items() if _time(at) >= since]
-                return self._list(call, arguments, kinds, gone)
+                return self._list(call, arguments, kinds, gone, lambda each: each)
             case ["groups"]:
-                return self._list(call, arguments, kinds, [self._group(each) for each in place.groups.values()])
+                return self._list(call, arguments, kinds, list(place.groups.values()), self._group)
             case ["publications", key] if key in place.publications:
                 return self._single(self._publication(place.publications[key], full=full).xml, "publication")
             case ["users", key] if key in place.users:
@@ -305,6 +313,8 @@ class Elements(Simulator):
 
     def _is_new(self, thing: User | Publication, arguments: Mapping[str, str]) -> bool:
         """Before schema 5, "modified" means affected."""
+        if not {"affected-since", "modified-since"} & arguments.keys():
+            return True
         affected, modified = _time(arguments.get("affected-since")), _time(arguments.get("modified-since"))
         if self.schema == "4.9":
             return _time(thing.affected) >= modified
@@ -312,7 +322,14 @@ class Elements(Simulator):
 
     # --- lists
 
-    def _list(self, call: Call, arguments: Mapping[str, str], kinds: set[str], items: Sequence[_Item]) -> Answer:
+    def _list(
+        self,
+        call: Call,
+        arguments: Mapping[str, str],
+        kinds: set[str],
+        items: Sequence[Thing],
+        shown: Callable[[Thing], _Item],
+    ) -> Answer:
         cap = CAPS.get(arguments.get("detail", "ref"), DEFAULT_PAGE)
         size = min(int(arguments.get("per-page", DEFAULT_PAGE)), cap)
         items = sorted(items, key=lambda each: (len(each.id), each.id))
@@ -340,7 +357,7 @@ class Elements(Simulator):
             going_on = f"https://internal.lagado.example:8091{parts.path}?{parts.query}"
         counted = len(items) if self.schema == "4.9" else len(page)
         body = self._pagination(counted, size, this, going_on, number)
-        body += "".join(self._wrapped(each) for each in page)
+        body += "".join(self._wrapped(shown(each)) for each in page)
         links = (
             f'<link type="application/atom+xml" rel="next" href={quoteattr(this)}/>'
             if "atom_next_to_itself" in kinds

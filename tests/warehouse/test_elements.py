@@ -252,3 +252,22 @@ def test_an_import_goes_on_behind_the_page_that_failed(warehouse_dsn, tmp_path, 
         other = elements_site(warehouse_dsn, tmp_path, slug="other")
         do_import(other)
     assert published(site) == published(other)
+
+
+def test_what_goes_without_a_word_goes_with_the_sweep(warehouse_dsn, tmp_path, monkeypatch):
+    place = University()
+    for key in "ab":
+        place.put(Publication(key, (Record(doi=f"10.5555/{key}", title=key),)))
+    with endpoint(place, monkeypatch):
+        site = elements_site(warehouse_dsn, tmp_path)
+        do_import(site)
+        place.clock.advance(days=1)
+        place.vanish("a")
+        assert do_import(site)["mode"] == "incremental"
+        assert [each["key"] for each in published(site)["outputs"]] == ["a", "b"]
+        with database.connect(site.dsn) as connection:
+            connection.execute("update ops.import set started_at = started_at - interval '31 days'")
+        made = do_import(site)
+    assert made["mode"] == "full"
+    assert "31 days have passed" in made["reason"]
+    assert [each["key"] for each in published(site)["outputs"]] == ["b"]
