@@ -8,17 +8,21 @@ twice and has no attributes, and the last page has none at all; nowhere does it 
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
+if importlib.util.find_spec("pkg_resources") is None:  # a part of setuptools, which pyoai imports without requiring it
+    sys.modules["pkg_resources"] = ModuleType("pkg_resources")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it imports cgi and pkg_resources
     from oaipmh import common, error, metadata, server
@@ -70,7 +74,7 @@ class Laputa:
     def identify(self) -> Any:
         return common.Identify(
             "Laputa", "http://laputa.example/oai", "2.0", ["oai@laputa.example"], FIRST, "persistent",
-            "YYYY-MM-DDThh:mm:ssZ", ["identity"],
+            "YYYY-MM-DDThh:mm:ssZ", ["identity"], toolkit_description=False,
         )  # fmt: skip
 
     def listMetadataFormats(self, identifier: str | None = None) -> list[tuple[str, str, str]]:
