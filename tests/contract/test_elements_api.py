@@ -5,12 +5,14 @@ from contextlib import contextmanager
 
 import pytest
 
+from explorer import config
 from explorer.config import ElementsSource
+from explorer.connections import Connection
 from explorer.polite_http import Limits, PoliteSession
 from explorer.records import Author, Authorship, Department, Output
 from explorer.sources import Plan, SourceError
 from explorer.sources.elements import Elements as ElementsReader
-from explorer.sources.elements import ElementsApi
+from explorer.sources.elements import ElementsApi, source
 from simulators.elements import Elements, Group, Link, Publication, Record, University, User, lagado
 from simulators.repository import VirtualClock
 from simulators.serving import Fault
@@ -275,3 +277,14 @@ def test_three_thousand_authors_and_changes_since(place: University):
         assert changed["502"].deleted
         assert len(changed) < 10
         assert [(each.key, each.deleted) for each in gone] == [("501", True)]
+
+
+def test_a_password_goes_over_https_alone_unless_the_yaml_allows_it(tmp_path):
+    file = tmp_path / "laputa.yaml"
+    text = "name: Laputa\nsource: {kind: symplectic_elements, connection: laputa%s}\n"
+    connection = Connection("laputa", host="http://elements.laputa.example/api", login="gulliver", password="yahoo")
+    file.write_text(text % "")
+    with pytest.raises(SourceError, match="is not https, so login and password are not sent there"):
+        source(config.load(file), connection, hash_key=b"")
+    file.write_text(text % ", allow_http: true")
+    assert source(config.load(file), connection, hash_key=b"").api.base == connection.base_url
