@@ -55,6 +55,8 @@ RULES = ("include/sql", "include/mappings", "include/expectations", "plugins/exp
 RULE_FILES = tuple(
     f"plugins/explorer/{name}.py" for name in ("identifiers", "tables", "sheet", "hierarchy", "mapping", "validation")
 )
+# SQL that does not decide what a record becomes: who looks at it, what it is linked with, how it got here.
+NO_RULES = {"attention", "explorer", "notices", "rollback", "schema", "uploads"}
 REPORTS_KEPT = 20
 TALLY = (
     "extracted", "reexamined", "duplicates", "deleted", "rejected", "excluded", "dropped_by_privacy", "orphaned", "merged",
@@ -116,7 +118,12 @@ def rules_version() -> str:
     """A digest of everything that decides what a record becomes: a mended rule must read everything again."""
     digest = hashlib.sha256()
     root = local.root()
-    files = [f for folder in RULES for f in (root / folder).rglob("*") if f.suffix in {".sql", ".yaml", ".json", ".py"}]
+    files = [
+        file
+        for folder in RULES
+        for file in (root / folder).rglob("*")
+        if file.suffix in {".sql", ".yaml", ".json", ".py"} and file.parent.name not in NO_RULES
+    ]
     for file in sorted([*files, *(root / name for name in RULE_FILES)]):
         digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()
