@@ -188,7 +188,7 @@ def test_an_incomplete_list_takes_none_away(warehouse_dsn: str, tmp_path: Path, 
     assert paths(site) == before
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(2))
 def test_incremental_equals_full(warehouse_dsn: str, tmp_path: Path, seed: int) -> None:
     """Where every level is named by its id. (One above others keeps an id that nobody names any more until a full import.)"""
     dice = random.Random(seed)
@@ -196,7 +196,7 @@ def test_incremental_equals_full(warehouse_dsn: str, tmp_path: Path, seed: int) 
     source = NamingSource(abilities=Abilities(says_changes=True, names_departments=True), page_size=3)
     source.tree = {key: tuple(f"Unit {key[:depth]}" for depth in range(1, len(key) + 1)) for key in ids}
     walk = make_site(warehouse_dsn, tmp_path, source, slug="walk")
-    for step in range(8):
+    for step in range(6):
         for _ in range(dice.randint(0, 5)):
             key = f"o{dice.randrange(8)}"
             if dice.random() < 0.3 and key in source.outputs:
