@@ -4,7 +4,7 @@ pyoai 2.5.0 makes the answers and the tokens; the class below gives it records. 
 twice and has no attributes, and the last page has none at all; nowhere does it say how long a list is.
 """
 
-# ruff: noqa: ARG002, N802, N803 - the names are pyoai's
+# ruff: noqa: N802, N803 - the names are pyoai's
 
 from __future__ import annotations
 

@@ -113,7 +113,8 @@ def late(connection: Connection, expected: Mapping[str, timedelta], now: datetim
 def release(connection: Connection, slug: str) -> str | None:
     """Lifts the hold of an institution; returns why it was on hold, None where it was not."""
     row = connection.execute(
-        "update ops.institution n set hold = null from ops.institution o where n.slug = %s and o.slug = n.slug returning o.hold",
+        "update ops.institution n set hold = null from ops.institution o"
+        " where n.slug = %s and o.slug = n.slug returning o.hold",
         (slug,),
     ).fetchone()
     connection.commit()

@@ -296,6 +296,7 @@ def since_whole(connection: Connection, institution: str) -> timedelta | None:
 
 
 def make_staging(connection: Connection, import_: Import) -> None:
+    """Makes the schema of an import's staging, and stands on it for this transaction."""
     connection.execute(sql.SQL("create schema {}").format(sql.Identifier(import_.schema)))
     stand_on(connection, import_, local=True)
     database.run(connection, "staging/create")

@@ -144,7 +144,12 @@ def year(texts: Sequence[str]) -> int | None:
     return min((int(found[1]) for each in dates if (found := _YEAR.search(each))), default=None)
 
 
-TRANSFORMS: Mapping[str, Callable[[Sequence[str]], Value]] = {"first": first, "all": every, "joined": joined, "year": year}
+TRANSFORMS: Mapping[str, Callable[[Sequence[str]], Value]] = {
+    "first": first,
+    "all": every,
+    "joined": joined,
+    "year": year,
+}
 
 _ESCAPED = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});")
 _TIME = re.compile(r"\dT\d\d:")

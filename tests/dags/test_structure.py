@@ -58,14 +58,11 @@ def test_the_flow_of_an_import(dags):
 def test_what_turns_a_run_red_or_green(dags):
     flow = dags(lilliput=GOOD)["import_lilliput"]
     rules = {t.task_id: str(t.trigger_rule.value) for t in flow.tasks if str(t.trigger_rule.value) != "all_success"}
-    assert (
-        rules
-        == {
-            "load": "none_failed",  # approval may be skipped
-            "notify": "all_done_min_one_success",  # late attention holds no mail back; it fails itself where nothing was published
-            "close_staging": "all_done_setup_success",
-        }
-    )
+    assert rules == {
+        "load": "none_failed",  # approval may be skipped
+        "notify": "all_done_min_one_success",  # late attention holds no mail back
+        "close_staging": "all_done_setup_success",
+    }
     assert [t.task_id for t in flow.tasks if t.is_teardown] == ["close_staging"]
     assert not any(t.is_setup for t in flow.tasks), "clearing load must not clear open_import"
     assert flow.max_active_runs == 1

@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
-from explorer import config, database, flow
-from explorer.imports import Request
 from lxml import etree
 
+from explorer import config, database, flow
+from explorer.imports import Request
 from tests.samples import sample
 from tests.scripted_server import Asked, Reply, serving
 

@@ -1,6 +1,5 @@
 """The random walk of Elements over every combination of policy, status, profile and orphans."""
 
-
 import pytest
 
 from tests.warehouse.conftest import schema_database, warehouse_dsn, without_expectations  # noqa: F401 - fixtures

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
-from explorer import database, flow, local, validation
 
+from explorer import database, flow, local, validation
 from tests.conftest import _create, _drop
 
 

@@ -20,5 +20,5 @@ def test_schema_files_are_applied_once_and_never_changed(warehouse_dsn: str, mon
         monkeypatch.setattr(database, "SQL", copy)
         file = copy / "schema" / "0001_operations.sql"
         file.write_text(file.read_text() + "-- another line\n")
-        with pytest.raises(database.WarehouseUnusableError, match="0001_operations.sql was changed"):
+        with pytest.raises(database.WarehouseUnusableError, match=r"0001_operations\.sql was changed"):
             database.migrate(connection)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
 from explorer import database, exports, flow, imports
 from explorer.imports import HaltedError, Request
 from explorer.records import Author, Contribution, Department, Identifier, Output, Refusal
 from explorer.sources import Abilities
-
 from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
 
 pytestmark = pytest.mark.usefixtures("without_expectations")
@@ -217,9 +217,10 @@ def test_an_import_that_was_cut_off_goes_on_where_it_stopped(site: ScriptedSite,
                 raise KeyboardInterrupt
 
     source.before_page = cut
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(flow, "close_staging", lambda *_, **__: None)  # the process is gone
-        do_import(site)
+        with pytest.raises(KeyboardInterrupt):
+            do_import(site)
     with database.connect(site.dsn) as connection:
         connection.execute("update ops.lease set holder = jsonb_set(holder, '{pid}', '999999999')")
     made = do_import(site)
@@ -307,7 +308,11 @@ def test_too_many_rejects_fail_the_import_and_can_be_read(site: ScriptedSite, so
             "failed",
             "too_many_rejected",
         )
+        made = flow.object_of(connection, 1)
     assert rows == [("broken", "truncated", "it ends in the middle")]
+    assert (made["tally"]["outputs"]["extracted"], made["tally"]["outputs"]["rejected"]) == (9, 1)
+    assert made["tally"]["outputs"]["published"] == made["tally"]["outputs"]["added"] == 0
+    assert made["error"]["task"] == "validate"
 
 
 def test_an_output_with_another_key_and_the_same_identifier_is_updated(site: ScriptedSite, source: ScriptedSource):

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
 from explorer import database, exports, flow, history, imports
 from explorer.imports import HaltedError
 from explorer.records import Author, Contribution, Identifier, Output
 from explorer.sources import Abilities
-
 from tests.scripted_source import ScriptedSource, make_site
 from tests.warehouse.test_flow import do_import, output, published
 from tests.warehouse.test_random_walk import change
@@ -91,7 +91,8 @@ def test_a_waiting_import_ends_and_a_missing_history_is_said(warehouse_dsn: str,
         ).fetchone() == ("declined",)
         connection.execute("update ops.import set published_at = now() - interval '900 days' where id = 1")
         connection.execute(
-            "insert into ops.change (institution, import_id, entity, key, action, reason) values ('lilliput', 1, 'output', 'x', 'add', 'new')"
+            "insert into ops.change (institution, import_id, entity, key, action, reason)"
+            " values ('lilliput', 1, 'output', 'x', 'add', 'new')"
         )
         assert history.forget(connection, "lilliput", site.institution.retention) == 1
         connection.commit()

@@ -5,10 +5,11 @@ from itertools import combinations
 
 import psycopg
 import pytest
-from explorer import database
-from explorer.identifiers import SCHEMES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from explorer import database
+from explorer.identifiers import SCHEMES
 
 Row = dict[str, str]
 
@@ -100,7 +101,7 @@ def test_any_order_of_the_rows_gives_the_outputs_of_the_model(connection, rows, 
     order = list(range(len(rows)))
     random.Random(seed).shuffle(order)
     shuffled = joined(connection, [rows[n] for n in order])
-    assert {n: key for n, key in zip(order, shuffled, strict=True)} == dict(enumerate(expected))
+    assert dict(zip(order, shuffled, strict=True)) == dict(enumerate(expected))
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
 from explorer import database, flow
 from explorer.imports import Request
-
 from tests.scripted_source import ScriptedSource, make_site
 from tests.warehouse.test_flow import do_import, output, published
 

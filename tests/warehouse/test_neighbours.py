@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from explorer import database, imports
 
+from explorer import database, imports
 from tests.scripted_source import ScriptedSource, make_site
 from tests.warehouse.test_flow import do_import, output
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from explorer.records import Contribution, Department, Identifier, Output
 
+from explorer.records import Contribution, Department, Identifier, Output
 from tests.scripted_source import ScriptedSource, make_site
 from tests.warehouse.test_flow import do_import, published
 
@@ -25,7 +25,10 @@ def random_output(dice: random.Random, key: str) -> Output:
         title=f"Title {dice.randint(0, 99)}",
         year=dice.choice((None, 2020, 2021)),
         identifiers=tuple(Identifier("doi", f"10.5555/{n}") for n in dice.sample(range(12), dice.choice((0, 1, 1, 1, 2)))),
-        contributions=tuple(Contribution(f"id:{p}", spelling.format(p.upper()), {"local": p} if dice.random() < 0.5 else {}) for p in people),
+        contributions=tuple(
+            Contribution(f"id:{p}", spelling.format(p.upper()), {"local": p} if dice.random() < 0.5 else {})
+            for p in people
+        ),
         departments=tuple(dice.sample([*UNITS, "unknown"], dice.randint(0, 2))),
         excluded="set" if dice.random() < 0.05 else None,
     )  # fmt: skip

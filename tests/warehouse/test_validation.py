@@ -520,7 +520,9 @@ def test_a_suite_is_complete_in_itself(suite):
     assert json.loads(text)["name"] == suite
     assert len(names) == len(set(names))
     assert {rule.level for rule in validation.rules(suite)} <= {"record", "table"}
-    assert all((rule.query is None) == (rule.column is not None) for rule in validation.rules(suite) if rule.level == "record")
+    assert all(
+        (rule.query is None) == (rule.column is not None) for rule in validation.rules(suite) if rule.level == "record"
+    )
 
 
 def test_a_record_that_a_source_gives_ends_among_the_rejected_with_the_reason(warehouse_dsn, tmp_path):
