@@ -207,7 +207,7 @@ def render(demo: Path, place: Path, addresses: Mapping[str, str], *, more: bool)
     Return the folders with institutions, and the connections by id as JSON. A file that would not change is left as it
     is, and data files keep their time, so that a source which looks at them sees that nothing is new.
     """
-    names = {f"{name.upper()}_URL": address.rstrip("/") for name, address in addresses.items()}
+    names = {f"{name.upper()}_URL": address for name, address in addresses.items()}
     folders = [place / "institutions", *([place / "institutions" / "more"] if more else [])]
     known = {path.relative_to(demo) for path in demo.rglob("*") if path.is_file()}
     for old in (path for path in folders[0].rglob("*") if path.is_file()):
