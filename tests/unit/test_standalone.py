@@ -116,7 +116,7 @@ def test_demo_files_get_the_simulators_addresses_and_keep_their_times(tmp_path: 
     source, place = tmp_path / "demo", tmp_path / "local"
     (source / "data").mkdir(parents=True)
     (source / "more").mkdir()
-    (source / "brobdingnag.yaml").write_text("url: ${EPRINTS_URL}/oai\n")
+    (source / "brobdingnag.yaml").write_text("url: ${EPRINTS_URL}oai\n")
     (source / "more/laputa.yaml").write_text("name: Laputa\n")
     (source / "connections.json").write_text('{"laputa_pure": {"conn_type": "http", "host": "${PURE_URL}"}}')
     (source / "data/rows.csv").write_text("a,b\n")
