@@ -1,7 +1,7 @@
 """An institution is one YAML file: typed, unknown keys refused, every problem told with its line.
 
 The models below are the one description of a file. The editor's schema and docs/configuration.md are made from them
-(``python -m explorer.config``), and so is the fingerprint: a key counts towards it unless it is marked ``OPERATIONAL``.
+(``python -m explorer.config_reference``), and so is the fingerprint: a key counts unless it is marked ``OPERATIONAL``.
 No secret stands in a file: a ``connection`` names an Airflow connection.
 """
 
@@ -684,9 +684,3 @@ def _content_files(settings: Settings, above: Key) -> Iterator[tuple[Key, str]]:
             yield from _content_files(value, (*above, name))
         elif isinstance(value, str) and mark(type(settings), name) == "content":
             yield (*above, name), value
-
-
-if __name__ == "__main__":
-    from explorer import config_reference
-
-    config_reference.write()

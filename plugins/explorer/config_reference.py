@@ -47,7 +47,7 @@ limits: {max_removed_share: 0.2, max_rejected_share: 0.05}
 INTRODUCTION = f"""\
 # Configuration of an institution
 
-<!-- Made from plugins/explorer/config.py: `PYTHONPATH=plugins python -m explorer.config`. A test fails when stale. -->
+<!-- Made from the models: `PYTHONPATH=plugins python -m explorer.config_reference`. A test fails when stale. -->
 
 One institution is one file, `include/institutions/<slug>.yaml`:
 
@@ -197,3 +197,7 @@ def write() -> None:
 def schema_text() -> str:
     """The schema as the file holds it."""
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    write()

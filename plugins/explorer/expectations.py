@@ -26,7 +26,7 @@ from great_expectations.data_context.types.base import (
 from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
 from great_expectations.render.view.view import DefaultJinjaPageView
 
-from explorer.validation import Outcome, Rule
+from explorer.validation_rules import Outcome, Rule
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "include" / "templates"
 

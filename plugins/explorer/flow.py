@@ -53,7 +53,8 @@ SOURCES = {
 }
 RULES = ("include/sql", "include/mappings", "include/expectations", "plugins/explorer/sources")
 RULE_FILES = tuple(
-    f"plugins/explorer/{name}.py" for name in ("identifiers", "tables", "sheet", "hierarchy", "mapping", "validation")
+    f"plugins/explorer/{name}.py"
+    for name in ("identifiers", "tables", "sheet", "hierarchy", "mapping", "validation", "validation_rules")
 )
 # SQL that does not decide what a record becomes: who looks at it, what it is linked with, how it got here.
 NO_RULES = {"attention", "explorer", "notices", "rollback", "schema", "uploads"}

@@ -2,6 +2,8 @@
 
 import ast
 import sys
+from collections.abc import Iterable
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,10 @@ MODULES = sorted(p.relative_to(PACKAGE).as_posix() for p in PACKAGE.rglob("*.py"
 def imported(file: Path, *, top: bool = False) -> set[str]:
     """The modules that a file imports, anywhere or at its top only (what is imported for types alone left out)."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    nodes = [n for n in tree.body if not _is_for_types(n)] if top else list(ast.walk(tree))
+    return named([n for n in tree.body if not _is_for_types(n)] if top else ast.walk(tree))
+
+
+def named(nodes: Iterable[ast.AST]) -> set[str]:
     found = set()
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -23,6 +28,13 @@ def imported(file: Path, *, top: bool = False) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return found
+
+
+def at_work(file: Path) -> set[str]:
+    """The modules that a file imports when it runs, at its top or in a function."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    tree.body = [n for n in tree.body if not _is_for_types(n)]
+    return named(ast.walk(tree))
 
 
 def _is_for_types(node: ast.stmt) -> bool:
@@ -42,6 +54,12 @@ def test_parsing_knows_no_database_and_no_flow(module: str):
     forbidden = {"psycopg", "sqlalchemy", "great_expectations", "explorer.database", "explorer.staging", "explorer.warehouse",
                  "explorer.imports", "explorer.flow", "explorer.privacy", "explorer.orphans"}  # fmt: skip
     assert not imported(PACKAGE / module) & forbidden
+
+
+def test_no_two_modules_import_each_other_in_a_circle():
+    names = {f"explorer.{m.removesuffix('.py').replace('/', '.')}".removesuffix(".__init__"): m for m in MODULES}
+    above = {name: at_work(PACKAGE / module) & set(names) - {name} for name, module in names.items()}
+    TopologicalSorter(above).prepare()  # a CycleError names the circle
 
 
 @pytest.mark.parametrize("module", MODULES)

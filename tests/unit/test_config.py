@@ -540,7 +540,7 @@ def test_a_mapping_file_counts_by_its_content(tmp_path: Path, where: str) -> Non
 
 
 def test_the_schema_and_the_page_are_fresh() -> None:
-    remedy = "stale: run `PYTHONPATH=plugins python -m explorer.config`"
+    remedy = "stale: run `PYTHONPATH=plugins python -m explorer.config_reference`"
     assert config_reference.SCHEMA.read_text(encoding="utf-8") == config_reference.schema_text(), remedy
     assert config_reference.PAGE.read_text(encoding="utf-8") == config_reference.page(), remedy
 

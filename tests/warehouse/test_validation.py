@@ -17,15 +17,15 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from explorer import connections, database, flow, validation
+from explorer import connections, database, flow, validation, validation_rules
 from explorer.database import Connection
 from explorer.imports import Request
 from explorer.records import Identifier, Output
 from tests.samples import sample
 from tests.scripted_source import ScriptedSource, make_site
 
-SUITES = validation.IN_ORDER
-VIEWS = {name: validation.suite(name)["meta"]["table"] for name in SUITES}
+SUITES = validation_rules.IN_ORDER
+VIEWS = {name: validation_rules.suite(name)["meta"]["table"] for name in SUITES}
 
 # Would be seen in a page or a log line if any value of a record were.
 PLACE = "place-of-the-flying-island"
@@ -289,8 +289,8 @@ def world(postgres_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         connection.commit()
 
 
-def rule_of(suite: str, name: str) -> validation.Rule:
-    return next(rule for rule in validation.rules(suite) if rule.name == name)
+def rule_of(suite: str, name: str) -> validation_rules.Rule:
+    return next(rule for rule in validation_rules.rules(suite) if rule.name == name)
 
 
 def result_of(outcome: validation.Validation, suite: str, rule: str) -> validation.RuleResult:
@@ -298,7 +298,7 @@ def result_of(outcome: validation.Validation, suite: str, rule: str) -> validati
 
 
 def test_every_rule_has_a_record_that_breaks_it_and_the_other_way_round():
-    stated = [(suite, rule.name, rule.level) for suite in SUITES for rule in validation.rules(suite)]
+    stated = [(suite, rule.name, rule.level) for suite in SUITES for rule in validation_rules.rules(suite)]
     broken = [(*pair, "record") for pair in RECORD_RULES] + [(*pair, "table") for pair in TABLE_RULES]
     broken += [(suite, "columns_exist", "table") for suite in LOST_COLUMNS]
     assert sorted(stated) == sorted(broken)
@@ -383,7 +383,7 @@ def test_the_log_s_table_holds_rules_and_counts_but_no_values(world):
     table = world.bad.as_table()
     assert max(map(len, table.splitlines())) <= 120
     for suite in SUITES:
-        for rule in validation.rules(suite):
+        for rule in validation_rules.rules(suite):
             assert rule.name in table
     assert "@" not in table
     assert_nothing_private(table + "".join(world.bad.table_failures))
@@ -394,7 +394,7 @@ def test_the_report_holds_a_page_for_each_suite_but_no_values(world):
     assert sorted(pages) == sorted(["index.html", *(f"{suite}.html" for suite in SUITES)])
     for suite in SUITES:
         assert f'href="{suite}.html"' in pages["index.html"]
-        for rule in validation.rules(suite):
+        for rule in validation_rules.rules(suite):
             assert rule.name.replace("_", " ") in pages[f"{suite}.html"]
     for page in pages.values():
         assert_nothing_private(page)
@@ -438,8 +438,10 @@ def test_every_identifier_in_canonical_form_passes(postgres_dsn):
         for value in cell.split("|")
         if row["scheme"] != "urn" or value == value.lower()
     }
-    checks = {rule.name.removesuffix("_is_well_formed"): rule for rule in validation.rules("identifiers")}
-    stated = {e["meta"]["rule"]: e["kwargs"].get("regex") for e in validation.suite("identifiers")["expectations"]}
+    checks = {rule.name.removesuffix("_is_well_formed"): rule for rule in validation_rules.rules("identifiers")}
+    stated = {
+        e["meta"]["rule"]: e["kwargs"].get("regex") for e in validation_rules.suite("identifiers")["expectations"]
+    }
     with database.connect(postgres_dsn) as connection:
         for scheme, value in sorted(expected):
             regex = stated[checks[scheme].name]
@@ -451,7 +453,7 @@ LONGEST_SLUG = "l" * 30
 
 def limit(suite: str, rule: str) -> int:
     """How long a value may be by a suite: of the widest characters that its limit allows."""
-    kwargs = next(e["kwargs"] for e in validation.suite(suite)["expectations"] if e["meta"]["rule"] == rule)
+    kwargs = next(e["kwargs"] for e in validation_rules.suite(suite)["expectations"] if e["meta"]["rule"] == rule)
     return int(kwargs["max_value"]) if "max_value" in kwargs else int(kwargs["regex"].rpartition("{")[2][:-1]) - 1
 
 
@@ -496,7 +498,7 @@ def test_whatever_passes_fits_the_indexes_of_the_warehouse(warehouse_dsn):
 
 
 def test_the_suites_name_the_same_schemes_and_years_as_the_warehouse(warehouse_dsn):
-    schemes = next(e["kwargs"]["value_set"] for e in validation.suite("identifiers")["expectations"]
+    schemes = next(e["kwargs"]["value_set"] for e in validation_rules.suite("identifiers")["expectations"]
                    if e["meta"]["rule"] == "scheme_is_known")  # fmt: skip
     with database.connect(warehouse_dsn) as connection:
         checks = connection.execute(
@@ -510,18 +512,20 @@ def test_the_suites_name_the_same_schemes_and_years_as_the_warehouse(warehouse_d
 
 
 def test_the_page_of_the_rules_is_up_to_date():
-    assert validation.PAGE.read_text(encoding="utf-8") == validation.page()
+    assert validation_rules.PAGE.read_text(encoding="utf-8") == validation_rules.page()
 
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_a_suite_is_complete_in_itself(suite):
-    text = (validation.SUITES / f"{suite}.json").read_text(encoding="utf-8")
-    names = [rule.name for rule in validation.rules(suite)]
+    text = (validation_rules.SUITES / f"{suite}.json").read_text(encoding="utf-8")
+    names = [rule.name for rule in validation_rules.rules(suite)]
     assert json.loads(text)["name"] == suite
     assert len(names) == len(set(names))
-    assert {rule.level for rule in validation.rules(suite)} <= {"record", "table"}
+    assert {rule.level for rule in validation_rules.rules(suite)} <= {"record", "table"}
     assert all(
-        (rule.query is None) == (rule.column is not None) for rule in validation.rules(suite) if rule.level == "record"
+        (rule.query is None) == (rule.column is not None)
+        for rule in validation_rules.rules(suite)
+        if rule.level == "record"
     )
 
 
