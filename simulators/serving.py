@@ -77,13 +77,17 @@ SPOILED_BODIES: Mapping[str, Callable[[bytes], bytes]] = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. ``arguments`` as they came, repetitions too; of a form POST, those of its body."""
+    """One request. ``arguments`` as they came, repetitions too; of a form POST, those of its body.
+
+    ``body`` is what was sent, as it came.
+    """
 
     method: str
     path: str
     arguments: tuple[tuple[str, str], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     query: str = ""  # what stands in the address, of a form POST too
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,7 @@ class Logged:
     faults: tuple[str, ...]
     user_agent: str
     at: float  # seconds of the system's monotonic clock
+    body: bytes = b""  # of a POST
 
     def argument(self, name: str) -> str | None:
         """The first value of an argument."""
@@ -251,7 +256,7 @@ class Simulator(ABC):
         name = self.call_name(call)
         with self._lock:
             self._calls.append(
-                Logged(name, call.method, call.path, call.arguments, status, faults, agent, time.monotonic())
+                Logged(name, call.method, call.path, call.arguments, status, faults, agent, time.monotonic(), call.body)
             )
 
 
@@ -299,6 +304,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._handle()
 
+    def do_PUT(self) -> None:
+        self._handle()
+
     def do_DELETE(self) -> None:
         self._handle()
 
@@ -312,9 +320,9 @@ class _Handler(BaseHTTPRequestHandler):
         if target.path.startswith(ADMIN):
             self._send(self._administer(target.path.removeprefix(ADMIN), body))
             return
-        form = self.command == "POST" and body
+        form = self.command == "POST" and body and "json" not in self.headers.get("Content-Type", "")
         arguments = parse_qsl(body.decode() if form else target.query, keep_blank_values=True)
-        call = Call(self.command, target.path, tuple(arguments), dict(self.headers.items()), target.query)
+        call = Call(self.command, target.path, tuple(arguments), dict(self.headers.items()), target.query, body)
         if not target.path.removeprefix(MOVED).startswith((simulator.path, *simulator.also)):
             simulator.log(call, HTTPStatus.NOT_FOUND)
             self._send(Answer(b"Not Found\n", HTTPStatus.NOT_FOUND, "text/plain"))
@@ -377,7 +385,7 @@ class _Handler(BaseHTTPRequestHandler):
                 case "DELETE", "faults":
                     simulator.faults.clear()
                 case "GET", "calls":
-                    return _as_json([asdict(logged) for logged in simulator.calls])
+                    return _as_json([{**asdict(logged), "body": logged.body.decode()} for logged in simulator.calls])
                 case "DELETE", "calls":
                     simulator.forget_calls()
                 case "POST", "world":
