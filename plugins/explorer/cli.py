@@ -8,7 +8,7 @@ import json
 import logging
 import sys
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,9 +46,9 @@ WIDE = 160  # columns of a table where there is no terminal to ask
 
 
 def _console(*, stderr: bool = False) -> Console:
-    """A printer that does not break lines where nobody reads them on a screen."""
+    """A printer: tables have room where no terminal says how wide it is, and a sentence stays one line."""
     terminal = sys.stderr.isatty() if stderr else sys.stdout.isatty()
-    return Console(stderr=stderr, highlight=False, width=None if terminal else WIDE)
+    return Console(stderr=stderr, highlight=False, width=None if terminal else WIDE, soft_wrap=stderr)
 
 
 errors = _console(stderr=True)
@@ -164,7 +164,7 @@ def import_(
     """Import an institution: extract, validate, filter by privacy, clean up, review, publish, notify."""
     place = _site(institution)
     request = Request(run_key=f"cli-{uuid.uuid4()}", full_import=full, dry_run=dry_run, stays=True)
-    _go(place, lambda listen: flow.run(place, request, approved=approve, listen=listen), as_json=as_json)
+    _go(place, request.run_key, lambda hear: flow.run(place, request, approved=approve, listen=hear), as_json=as_json)
 
 
 @app.command()
@@ -200,7 +200,12 @@ def upload(
     if isinstance(files, uploads.Sent) and isinstance(files.report, report.Report) and not as_json:
         _write(report.as_text(files.report))
     request = Request(run_key=f"cli-{uuid.uuid4()}", dry_run=dry_run, stays=True)
-    _go(place, lambda listen: flow.run(place, request, files=files, approved=approve, listen=listen), as_json=as_json)
+    _go(
+        place,
+        request.run_key,
+        lambda hear: flow.run(place, request, files=files, approved=approve, listen=hear),
+        as_json=as_json,
+    )
 
 
 @app.command("uploads")
@@ -229,21 +234,20 @@ def uploads_(institution: Slug, *, as_json: AsJson = False) -> None:
 def approve(institution: Slug, *, as_json: AsJson = False) -> None:
     """Approve an import that waits, and let it go on."""
     place = _site(institution)
-    import_id = _waiting(place)
+    import_id, run_key = _waiting(place)
 
-    def go(listen: flow.Listener) -> int:
+    def go(listen: flow.Listener) -> None:
         flow.answer(place, import_id, approved=True, by="terminal")
         flow.go_on(place, import_id, answered=True, listen=listen)
-        return import_id
 
-    _go(place, go, as_json=as_json)
+    _go(place, run_key, go, as_json=as_json)
 
 
 @app.command()
 def reject(institution: Slug, *, as_json: AsJson = False) -> None:
     """Reject an import that waits: it ends, and nothing has changed."""
     place = _site(institution)
-    import_id = _waiting(place)
+    import_id, _ = _waiting(place)
     flow.answer(place, import_id, approved=False, by="terminal")
     flow.close_staging(place, import_id)
     with database.connect(place.dsn) as connection:
@@ -251,36 +255,35 @@ def reject(institution: Slug, *, as_json: AsJson = False) -> None:
     _print_json(made) if as_json else errors.print(f"import {import_id} was declined; nothing has changed")
 
 
-def _waiting(place: flow.Site) -> int:
+def _waiting(place: flow.Site) -> tuple[int, str]:
+    """Number and run key of the import that waits for approval."""
     with database.connect(place.dsn) as connection:
         row = connection.execute(
-            "select id from ops.import where institution = %s and status = 'awaiting_approval'",
+            "select id, run_key from ops.import where institution = %s and status = 'awaiting_approval'",
             (place.institution.slug,),
         ).fetchone()
     if row is None:
         raise typer.BadParameter(f"no import of {place.institution.slug} waits for approval")
-    return int(row[0])
+    return int(row[0]), str(row[1])
 
 
-def _go(place: flow.Site, steps: Any, *, as_json: bool) -> None:  # noqa: ANN401 - a function of a listener
-    """Runs the steps under a progress bar, prints how the import ended, and exits accordingly."""
+def _go(place: flow.Site, run_key: str, steps: Callable[[flow.Listener], object], *, as_json: bool) -> None:
+    """Runs the steps under a progress bar, prints how the import of that key ended, and exits accordingly."""
     problem: Exception | None = None
     try:
         with _bar() as listen:
-            import_id = steps(listen)
-    except BusyError as error:
-        errors.print(f"[yellow]{_plain(error)}[/]")
-        raise typer.Exit(FAILED) from error
-    except (HaltedError, SourceError) as error:
+            steps(listen)
+    except (ConfigError, ConnectionUnusableError, LocalError, WarehouseUnusableError):
+        raise  # the call or the configuration is wrong: ``run`` says so
+    except Exception as error:  # noqa: BLE001 - whatever it was, the import's object is printed, and the status says failed
         problem = error
-        import_id = _last(place)
-        if import_id is None:
-            raise
-    with database.connect(place.dsn) as connection:
-        made = flow.object_of(connection, import_id)
-    _print_json(made) if as_json else _print_import(place, made)
-    if problem is not None:
-        errors.print(f"[red]{_plain(problem)}[/]")
+    made = _ended(place, run_key) or _never_opened(place, problem)
+    if as_json:
+        _print_json(made)
+    elif made["import_id"] is not None:
+        _print_import(place, made)
+    if problem is not None and (as_json or made["import_id"] is None or "error" not in made):
+        _say(problem)
     status = made["status"]
     if status == "awaiting_approval":
         slug = place.institution.slug
@@ -291,13 +294,18 @@ def _go(place: flow.Site, steps: Any, *, as_json: bool) -> None:  # noqa: ANN401
     raise typer.Exit(FAILED if status == "failed" or problem is not None else DONE)
 
 
-def _last(place: flow.Site) -> int | None:
+def _ended(place: flow.Site, run_key: str) -> Mapping[str, Any] | None:
+    """The import of that key as an object; None where it was never opened."""
     with database.connect(place.dsn) as connection:
         row = connection.execute(
-            "select max(id) from ops.import where institution = %s and started_at > now() - interval '30 days'",
-            (place.institution.slug,),
+            "select id from ops.import where institution = %s and run_key = %s", (place.institution.slug, run_key)
         ).fetchone()
-    return int(row[0]) if row and row[0] is not None else None
+        return flow.object_of(connection, int(row[0])) if row else None
+
+
+def _never_opened(place: flow.Site, problem: Exception | None) -> Mapping[str, Any]:
+    error = {"task": "open_import", "code": getattr(problem, "code", type(problem).__name__), "message": str(problem)}
+    return {"institution": place.institution.slug, "import_id": None, "status": "failed", "error": error}
 
 
 @contextmanager
@@ -524,25 +532,31 @@ def _plain(value: object) -> str:
     return str(value).replace("[", "\\[")
 
 
-def run() -> None:
-    """The entry point: known troubles become one sentence and an exit status, never a traceback."""
-    try:
-        app(prog_name="bin/explorer")
-    except ConfigError as error:
+def _say(error: Exception) -> None:
+    """One sentence on standard error, never a traceback; the whole of it where a log was asked for."""
+    if isinstance(error, BusyError):
+        errors.print(f"[yellow]{_plain(error)}[/]")
+    elif isinstance(
+        error, ConfigError | ConnectionUnusableError | LocalError | WarehouseUnusableError | HaltedError | SourceError
+    ):
         errors.print(f"[red]{_plain(error)}[/]")
-        sys.exit(WRONG_CALL)
-    except (ConnectionUnusableError, LocalError, WarehouseUnusableError) as error:
-        errors.print(f"[red]{_plain(error)}[/]")
-        sys.exit(WRONG_CALL)
-    except (HaltedError, SourceError) as error:
-        errors.print(f"[red]{_plain(error)}[/]")
-        sys.exit(FAILED)
-    except Exception as error:  # the last line of defence: a sentence, and the whole of it where a log was asked for
+    else:
         logging.getLogger("explorer").info("what happened", exc_info=error)
         sentence = f"{type(error).__name__}: {error}"
         errors.print(
             f"[red]an error that should not happen: {_plain(sentence)}; add --verbose before the command for more[/]"
         )
+
+
+def run() -> None:
+    """The entry point: known troubles become one sentence and an exit status, never a traceback."""
+    try:
+        app(prog_name="bin/explorer")
+    except (ConfigError, ConnectionUnusableError, LocalError, WarehouseUnusableError) as error:
+        _say(error)
+        sys.exit(WRONG_CALL)
+    except Exception as error:  # noqa: BLE001 - the last line of defence
+        _say(error)
         sys.exit(FAILED)
 
 
