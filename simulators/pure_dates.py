@@ -22,18 +22,19 @@ def as_if_utc(moment: datetime) -> str:
 
 def with_colon(moment: datetime) -> str:
     """522 and 523: ``2019-06-20T18:38:43.369-05:00``."""
-    return _clock(moment) + moment.isoformat()[-6:]
+    offset = moment.strftime("%z")  # of days before there were zones: with seconds, which Pure drops
+    return f"{_clock(moment)}{offset[:3]}:{offset[3:5]}"
 
 
 def without_colon(moment: datetime) -> str:
     """524: ``2019-06-20T18:38:43.369-0500``."""
-    return _clock(moment) + moment.strftime("%z")
+    return _clock(moment) + moment.strftime("%z")[:5]
 
 
 def trimmed(moment: datetime) -> str:
     """The new API: as few digits of the fraction as needed: ``2026-01-15T08:09:29.84-05:00``."""
     text = moment.strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
-    return text + moment.isoformat()[-6:]
+    return text + with_colon(moment)[-6:]
 
 
 def in_utc(moment: datetime) -> str:

@@ -344,9 +344,13 @@ def _element(name: str, value: Any, *, flat: bool) -> str:
         return f"<{name}>{escape(_plain(value))}</{name}>"
     attributes = {key: each for key, each in value.items() if key in ATTRIBUTES and not isinstance(each, dict | list)}
     rest = {key: each for key, each in value.items() if key not in attributes}
-    if flat and isinstance(rest.get("term"), dict):
-        attributes["locale"] = LOCALE
-        rest = {"value": rest["term"]["text"][0]["value"]}
+    if (
+        flat
+        and isinstance(said := rest.get("term", rest.get("value", value)), dict)
+        and isinstance(said.get("text"), list)
+    ):
+        attributes = {**{key: each for key, each in attributes.items() if key != "formatted"}, **said["text"][0]}
+        rest = {"value": attributes.pop("value")}
     inner = escape(rest.pop("value")) if isinstance(rest.get("value"), str) else ""
     inner += "".join(_element(key, each, flat=flat) for key, each in rest.items())
     written = "".join(f" {key}={quoteattr(_plain(each))}" for key, each in attributes.items())

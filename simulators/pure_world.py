@@ -357,8 +357,10 @@ class Store:
                 if each.uuid != uuid
             )
             units = tuple(unit for unit in output.units if unit != uuid)
-            if (contributors, units) != (output.contributors, output.units):
-                self.put(replace(output, contributors=contributors, units=units))
+            managing = None if output.managing == uuid else output.managing
+            changed = replace(output, contributors=contributors, units=units, managing=managing)
+            if changed != output:
+                self.put(changed)
         for person in list(self.persons.values()):
             associations = tuple(each for each in person.associations if each.unit != uuid)
             if associations != person.associations:
@@ -379,7 +381,12 @@ class Store:
             return tuple(each for place, each in enumerate(mine) if each.uuid != new or first[new] == place)
 
         changed: list[Content] = [
-            replace(each, contributors=one_each(each.contributors), units=renamed(each.units))
+            replace(
+                each,
+                contributors=one_each(each.contributors),
+                units=renamed(each.units),
+                managing=each.managing and renamed((each.managing,))[0],
+            )
             for each in self.outputs.values()
         ]
         changed += [
