@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from explorer import config, flow
-from explorer.records import Author, Department, Output
-from explorer.sources import Abilities, Cursor, Finding, Page, Part, Plan
+from explorer.records import Author, Department, Listed, Output
+from explorer.sources import OUTPUTS_BY_KEY, Abilities, Cursor, Finding, Page, Part, Plan
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -31,6 +31,9 @@ class ScriptedSource:
     overlap: timedelta = timedelta(0)
     before_page: Callable[[str, int], None] = lambda _part, _page: None
     incomplete: str | None = None
+    keys_incomplete: str | None = None
+    dated_keys: bool = True
+    fetched: list[str] = field(default_factory=list)
     read_whole: list[str] = field(default_factory=list)
 
     def put(self, output: Output) -> None:
@@ -42,11 +45,21 @@ class ScriptedSource:
         """Delete an output, now; the header stays."""
         self.outputs[key] = Output(key=key, deleted=True, datestamp=stamp(self.tick))
 
+    def vanish(self, key: str) -> None:
+        """Take an output away without a word."""
+        del self.outputs[key]
+
     def parts(self, plan: Plan) -> Sequence[Part]:
         scopes = ["departments", *(["authors"] if self.abilities.lists_authors else []), "outputs"]
+        scopes += ["keys"] if self.abilities.lists_keys else []
         return [Part(scope, scope) for scope in scopes]  # type: ignore[arg-type]
 
     def read(self, part: Part, plan: Plan, cursor: Cursor | None) -> Iterator[Page]:
+        if part.name == OUTPUTS_BY_KEY:
+            keys = list(part.start["keys"])  # type: ignore[call-overload]
+            self.fetched += keys
+            yield Page([self.outputs[key] for key in keys if key in self.outputs], None, clock=stamp(self.tick))
+            return
         since = plan.watermarks.get(part.name) if plan.mode == "incremental" else None
         records = {
             "departments": list(self.departments.values()),
@@ -55,6 +68,11 @@ class ScriptedSource:
                 *[o for o in self.outputs.values() if since is None or (o.datestamp or "") >= since],
                 *self.rows,
             ],
+            "keys": [
+                Listed(key, output.datestamp if self.dated_keys else None)
+                for key, output in self.outputs.items()
+                if not output.deleted
+            ],
         }[part.scope]
         at = int(str((cursor or {"at": 0})["at"]))
         while True:
@@ -62,9 +80,10 @@ class ScriptedSource:
             page = records[at : at + self.page_size]
             at += self.page_size
             more = at < len(records)
+            lost = {"outputs": self.incomplete, "keys": self.keys_incomplete}.get(part.scope)
             yield Page(
                 page, {"at": at} if more else None, clock=stamp(self.tick), expected=len(records),
-                incomplete=self.incomplete if part.scope == "outputs" and not more else None,
+                incomplete=None if more else lost,
             )  # fmt: skip
             if not more:
                 return

@@ -379,7 +379,7 @@ class ElementsSource(BaseSource):
     editors: bool = Field(default=False, description="Editorships count as authorships.")
     sweep_every: Duration = Field(
         default=timedelta(days=30),
-        description="How often all ids are compared: what turned private is never reported as deleted.",
+        description="How often everything is read anew, for what changes without a date. (Ids are compared always.)",
         json_schema_extra=OPERATIONAL,
     )
     politeness: ElementsPoliteness = Field(

@@ -286,13 +286,14 @@ def settle(place: Site, import_id: int, *, stays: bool = False) -> None:
             message = f"not read to the end: {', '.join(unread)}; clear these tasks of `read_part`"
             raise HaltedError("not_read", message)
         source = place.source(import_)
-        if source.abilities.lists_authorships and not import_.whole:
+        wants_more = source.abilities.lists_authorships and not import_.whole
+        if wants_more or source.abilities.lists_keys:
             staging.want_outputs(connection, import_, privacy.policy_of(place.institution))
             staging.read_part(connection, import_, source, OUTPUTS_BY_KEY, lambda _: None)
         counts = staging.settle(connection, import_)
         log.info(
-            "staged %s; %d copies, %d deleted, %d unreadable", staging.counts(connection), counts["duplicates"],
-            counts["deleted"], counts["refused"],
+            "staged %s; %d copies, %d deleted, %d unreadable, %d published but absent", staging.counts(connection),
+            counts["duplicates"], counts["deleted"], counts["refused"], counts["absent"],
         )  # fmt: skip
         repairs = connection.execute(
             "select key, sum(value::bigint) from part, jsonb_each_text(repairs) group by key order by key"

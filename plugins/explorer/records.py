@@ -128,6 +128,19 @@ class Authorship:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """That an output is there now, from a source that lists the keys of all its outputs.
+
+    ``datestamp``: when it changed last, where the list says so.
+    """
+
+    key: str
+    datestamp: str | None = None
+    refusal: None = None
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Department:
     """A department, faculty, group or section. Without ``parents`` it stands on level 1.
 
@@ -146,4 +159,4 @@ class Department:
     place: str | None = None
 
 
-Record = Output | Author | Authorship | Department
+Record = Output | Author | Authorship | Listed | Department

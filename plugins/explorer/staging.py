@@ -20,13 +20,13 @@ from psycopg.types.json import Jsonb
 from explorer import database, imports
 from explorer.database import Connection
 from explorer.imports import HaltedError, Import
-from explorer.records import Author, Authorship, Department, Note, Output, Record, Refusal
+from explorer.records import Author, Authorship, Department, Listed, Note, Output, Record, Refusal
 from explorer.sources import OUTPUTS_BY_KEY, Cursor, Page, Part, Plan, Source
 
 log = logging.getLogger(__name__)
 
 RECORD_TABLES = (
-    "output", "output_identifier", "contribution", "author", "department", "relationship", "refusal", "note",
+    "output", "output_identifier", "contribution", "author", "department", "relationship", "listed", "refusal", "note",
 )  # fmt: skip
 LONGEST_KEY = 500
 MOST_PARTS, MOST_ATTEMPTS, MOST_ON_A_PAGE = 1 << 13, 1 << 8, 1 << 16
@@ -63,21 +63,35 @@ def plan_parts(connection: Connection, import_: Import, parts: Sequence[Part]) -
 
 
 def want_outputs(connection: Connection, import_: Import, parameters: Mapping[str, object]) -> None:
-    """Adds the last part: outputs to be fetched by key for those who wrote them. Once; what was asked for stays."""
-    known = connection.execute("select from part where name = %s", (OUTPUTS_BY_KEY,)).fetchone()
-    if known is not None:
+    """Adds the last part: outputs to be fetched by key, for those who wrote them, or because no list gave them.
+
+    Once; what was asked for stays.
+    """
+    parts = [each.part for each in progress(connection)]
+    if OUTPUTS_BY_KEY in (part.name for part in parts):
         return
     imports.hold_still(connection, import_)
     database.run(connection, "staging/index")
-    since = import_.plan.get("relationships", "").removesuffix("Z")
-    slug = {"institution": import_.institution, "since": since}
-    keys = [str(row[0]) for row in database.run(connection, "staging/keys_wanted", {**slug, **parameters})]
+    written: list[str] = []
+    if not import_.whole:
+        since = _since(import_, parts, "authorships") or ""
+        asked = {"institution": import_.institution, "since": since, **parameters}
+        written = [str(row[0]) for row in database.run(connection, "staging/keys_wanted", asked)]
+    since_listed = "" if import_.whole else _since(import_, parts, "keys")
+    missed = [str(row[0]) for row in database.run(connection, "staging/keys_missed", {"since": since_listed})]
     connection.execute(
         "insert into part (name, number, scope, start) select %s, max(number) + 1, 'outputs', %s from part",
-        (OUTPUTS_BY_KEY, Jsonb({"keys": keys})),
+        (OUTPUTS_BY_KEY, Jsonb({"keys": sorted({*written, *missed})})),
     )
     connection.commit()
-    log.info("%d outputs to be fetched for their authors", len(keys))
+    log.info("outputs to be fetched singly: %d for their authors, %d that no list gave", len(written), len(missed))
+
+
+def _since(import_: Import, parts: Sequence[Part], scope: str) -> str | None:
+    """The earliest watermark of the parts of a scope, as it compares with datestamps; None where one has none."""
+    marks = [import_.plan.get(part.name) for part in parts if part.scope == scope]
+    known = [mark.removesuffix("Z") for mark in marks if mark]
+    return min(known) if known and len(known) == len(marks) else None
 
 
 def progress(connection: Connection) -> list[Progress]:
@@ -201,6 +215,9 @@ def _rows_of(record: Record, number: int, clock: str | None, rows: dict[str, lis
                 (number, _key(record), record.output, record.author, record.level, record.datestamp, clock)
             )
             return "authorship"
+        case Listed():
+            rows["listed"].append((number, _key(record), record.datestamp))
+            return "listed"
         case Department():
             rows["department"].append(
                 (
@@ -244,7 +261,10 @@ def _clean(value: Any) -> Any:  # noqa: ANN401 - a cell of any type
 
 
 def settle(connection: Connection, import_: Import) -> dict[str, int]:
-    """Extraction is over: which copies count, what is deleted, what could not be read. Returns counts for the log."""
+    """Extraction is over: which copies count, what is deleted, what could not be read, what is there no more.
+
+    Returns counts for the log.
+    """
     imports.hold_still(connection, import_)
     _forget(connection, "extract", "validate", "privacy_filter", "clean_up_orphans", "review")
     counts = {"superseded": 0}
@@ -258,6 +278,8 @@ def settle(connection: Connection, import_: Import) -> dict[str, int]:
     for name in ("duplicates", "deleted", "refused"):
         counts[name] = database.run(connection, f"staging/{name}").rowcount
     connection.execute("analyze verdict")
+    connection.execute("truncate absent")
+    counts["absent"] = database.run(connection, "staging/absent", {"institution": import_.institution}).rowcount
     imports.reach(connection, "extracted")
     return counts
 

@@ -145,7 +145,11 @@ def test_an_unchanged_source_gives_no_full_publication(warehouse_dsn, tmp_path, 
         place.clock.advance(days=1)
         simulator.forget_calls()
         made = do_import(site)
-        asked = [each for each in simulator.calls if each.name in {"publications", "publication"}]
+        asked = [
+            each
+            for each in simulator.calls
+            if each.name in {"publications", "publication"} and each.argument("detail") != "ref"
+        ]
     assert made["mode"] == "incremental"
     assert made["tally"]["outputs"]["extracted"] == made["tally"]["outputs"]["reexamined"] == 0
     assert [(each.name, each.argument("affected-since")) for each in asked] == [
@@ -254,7 +258,7 @@ def test_an_import_goes_on_behind_the_page_that_failed(warehouse_dsn, tmp_path, 
     assert published(site) == published(other)
 
 
-def test_what_goes_without_a_word_goes_with_the_sweep(warehouse_dsn, tmp_path, monkeypatch):
+def test_what_goes_without_a_word_goes_with_the_next_import(warehouse_dsn, tmp_path, monkeypatch):
     place = University()
     for key in "ab":
         place.put(Publication(key, (Record(doi=f"10.5555/{key}", title=key),)))
@@ -263,11 +267,43 @@ def test_what_goes_without_a_word_goes_with_the_sweep(warehouse_dsn, tmp_path, m
         do_import(site)
         place.clock.advance(days=1)
         place.vanish("a")
+        made = do_import(site)
+    assert (made["mode"], made["tally"]["removed_because"]) == ("incremental", {"absent": 1})
+    assert [each["key"] for each in published(site)["outputs"]] == ["b"]
+
+
+def test_a_merge_whose_survivor_is_deleted_at_once(warehouse_dsn, tmp_path, monkeypatch):
+    """Nobody is left to tell of the merge: the feed names the survivor alone."""
+    place = University()
+    place.put_user(User("p", "Public", "Person"))
+    for key in "abc":
+        place.put(Publication(key, (Record(doi=f"10.5555/{key}", title=key),)))
+        place.link(Link(key, key, "p"))
+    with endpoint(place, monkeypatch):
+        site = elements_site(warehouse_dsn, tmp_path)
+        do_import(site)
+        place.clock.advance(days=1)
+        place.merge("a", "b")
+        place.delete("b")
+        made = do_import(site)
+    assert (made["mode"], made["tally"]["removed_because"]) == ("incremental", {"absent": 1, "deleted": 1})
+    assert [each["key"] for each in published(site)["outputs"]] == ["c"]
+
+
+def test_what_changed_without_a_date_is_read_with_the_sweep(warehouse_dsn, tmp_path, monkeypatch):
+    place = University()
+    place.put(Publication("a", (Record(doi="10.5555/a", title="A"),)))
+    with endpoint(place, monkeypatch):
+        site = elements_site(warehouse_dsn, tmp_path)
+        place.clock.advance(hours=1)
+        do_import(site)
+        place.clock.advance(days=1)
+        place.publications["a"] = replace(place.publications["a"], level="Private")
         assert do_import(site)["mode"] == "incremental"
-        assert [each["key"] for each in published(site)["outputs"]] == ["a", "b"]
+        assert len(published(site)["outputs"]) == 1
         with database.connect(site.dsn) as connection:
             connection.execute("update ops.import set started_at = started_at - interval '31 days'")
         made = do_import(site)
     assert made["mode"] == "full"
     assert "31 days have passed" in made["reason"]
-    assert [each["key"] for each in published(site)["outputs"]] == ["b"]
+    assert published(site)["outputs"] == []

@@ -52,6 +52,7 @@ with shown as (
     from warehouse.research_output w
     where w.institution = %(institution)s and w.key in (select output from unlike)
         and not exists (select from output o where o.key = w.key)
+        and not exists (select from absent a where a.key = w.key)
 ), outputs as (
     insert into output (record, key, title, type, year, venue, groups, deleted, level, content)
     select record, key, title, type, year, venue, '{}', false, 'public', fingerprint from again

@@ -95,6 +95,9 @@ create unlogged table authorship (
     key text collate "C" not null, output text collate "C" not null, author text collate "C" not null, level text,
     position integer not null
 );
+-- Keys of outputs that are there now, where a source lists them apart; and published outputs that are not among them.
+create unlogged table listed (record bigint not null, key text collate "C" not null, datestamp text collate "C");
+create unlogged table absent (key text collate "C" primary key);
 create unlogged table refusal (
     entity text not null, record bigint not null, rule text not null, reason text not null, field text, value text
 );

@@ -29,13 +29,17 @@ class Plan:
 class Part:
     """One independent list of a source: a window, a set, a file. Parts may be read side by side.
 
+    A part of scope ``keys`` lists the keys of all outputs that are there now (``records.Listed``), under the same
+    conditions as the outputs are asked for. What is published but absent from such a list, read to its end, is gone, also
+    in an incremental import; what is listed but was not read stays untouched.
+
     ``via``: the set that it reads, where a record lives as long as one of its sets has it. A set's list may hold a record
     that others hold too; one that it reports as deleted has left this set alone. The sets take the place of the
     departments that an output's record names.
     """
 
     name: str  # stable from import to import: the watermark is kept under it
-    scope: Literal["departments", "authors", "authorships", "outputs"] = "outputs"
+    scope: Literal["departments", "authors", "authorships", "outputs", "keys"] = "outputs"
     start: Cursor = field(default_factory=dict)
     via: str | None = None
 
@@ -80,11 +84,15 @@ class Abilities:
     says_changes: bool = False  # can be asked for what changed since a time
     joins_records: bool = False  # several records may make one output (spreadsheet rows)
     lists_authorships: bool = False  # who wrote what is a list of its own; it, people, departments come whole each time
+    lists_keys: bool = (
+        False  # the keys of all outputs are a list of their own, and one output can be asked for by its key
+    )
     names_departments: bool = False  # departments come with the records that name them, and go with the last one
 
 
-# The part that is read last by a source that lists authorships: outputs that did not change, but that this import wants
-# for those who wrote them. Its start holds their keys: {"keys": […]}.
+# The part that is read last by a source that lists authorships or keys: outputs that no other part gave, but that this
+# import wants: for those who wrote them, or because they are listed as new or changed. Its start holds their keys:
+# {"keys": […]}.
 OUTPUTS_BY_KEY = "outputs by key"
 
 

@@ -1,7 +1,8 @@
 """Symplectic Elements: users, groups and their members, relationships, publications, over its API 4.9, 5.5 and 6.13.
 
 Users, groups, memberships and relationships are read whole at every import, the latter by reference, 1000 a page: only
-so can an incremental import tell who is newly shown, or no longer. Publications are read as far as they are affected.
+so can an incremental import tell who is newly shown, or no longer. Publications are read as far as they are affected;
+their ids are read whole, by reference, too: what is published but not among them is gone.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ class Elements:
     overlap: timedelta = timedelta(minutes=10)
     abilities: Abilities = field(
         default_factory=lambda: Abilities(
-            knows_privacy=True, lists_authors=True, says_changes=True, lists_authorships=True
+            knows_privacy=True, lists_authors=True, says_changes=True, lists_authorships=True, lists_keys=True
         )
     )
 
@@ -158,7 +159,7 @@ class Elements:
     # --- what there is to read
 
     def parts(self, plan: Plan) -> Sequence[Part]:
-        """Groups, users, relationships, publications; since a time also what was deleted since."""
+        """Groups, users, relationships, publications, the ids of all of these; since a time also what was deleted."""
         _ = self.levels
         changes = [Part("deleted publications")] if self._since(plan) else []
         return [
@@ -167,6 +168,7 @@ class Elements:
             Part("relationships", "authorships"),
             Part("publications"),
             *changes,
+            Part("publication ids", "keys"),
         ]
 
     @staticmethod
@@ -202,6 +204,9 @@ class Elements:
         elif part.name == "deleted publications":
             arguments = {"deleted-since": since or "", "per-page": REF}
             yield from self._list("deleted/publications", arguments, self._deleted, cursor)
+        elif part.name == "publication ids":
+            arguments = {"detail": "ref", "per-page": REF, "ever-approved": "true", **order}
+            yield from self._list("publications", arguments, self._listed, cursor)
         elif part.name == OUTPUTS_BY_KEY:
             yield from self._by_key(part, cursor)
         else:
@@ -257,6 +262,11 @@ class Elements:
 
     def _authorship(self, element: Element) -> Sequence[Record]:
         made: Authorship | None = parse_record.authorship(element, self.levels, editors=self.settings.editors)
+        return [made] if made else []
+
+    @staticmethod
+    def _listed(element: Element) -> Sequence[Record]:
+        made = parse_record.listed(element)
         return [made] if made else []
 
     @staticmethod

@@ -13,7 +13,7 @@ from functools import cache
 import yaml
 
 from explorer import identifiers, mapping
-from explorer.records import Author, Authorship, Identifier, Level, Note, Output, Refusal
+from explorer.records import Author, Authorship, Identifier, Level, Listed, Note, Output, Refusal
 from explorer.sources.elements_xml import API, Element, moment
 
 WITH_LEVELS = (6, 2)  # the product that brought privacy levels (integration guide, "Object privacy settings")
@@ -221,6 +221,14 @@ def merged_away(element: Element) -> Iterator[Output]:
             other = gone.get("id")
             if other and other != key:
                 yield Output(other, deleted=True, datestamp=moment(merge.get("when")), place=f"publication {other}")
+
+
+def listed(element: Element) -> Listed | None:
+    """That a publication is there, by its reference; None for what is none."""
+    key = element.get("id")
+    if element.tag != f"{API}object" or not key or element.get("category", "publication") != "publication":
+        return None
+    return Listed(key, _changed(element))
 
 
 def deleted(element: Element) -> Output | None:
