@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer import config, flow, polite_http
+from explorer import asking, config, flow
 from simulators.elements import Elements, University
 
 YAML = """\
@@ -33,7 +33,7 @@ def endpoint(
 ) -> Iterator[Elements]:
     """The server, with the Airflow connection that leads to it, and no waiting between requests."""
     simulator = Elements(university, schema, product, login="gulliver", password="houyhnhnm")
-    monkeypatch.setattr(polite_http._Pace, "wait", lambda *_: None)
+    monkeypatch.setattr(asking.Turns, "wait", lambda *_: None)
     with simulator.serve():
         connection = {"conn_type": "http", "host": simulator.base, "login": "gulliver", "password": "houyhnhnm"}
         monkeypatch.setenv("AIRFLOW_CONN_LAPUTA", json.dumps(connection))

@@ -59,12 +59,14 @@ def error(*codes: str, text: str = "no") -> str:
     return document("".join(f'<error code="{code}">{text}</error>' for code in codes))
 
 
-def identify(granularity: str = "YYYY-MM-DDThh:mm:ssZ", deleted: str = "persistent") -> str:
+def identify(
+    granularity: str = "YYYY-MM-DDThh:mm:ssZ", deleted: str = "persistent", earliest: str = "0001-01-01"
+) -> str:
     """An Identify answer."""
     return document(
         "<Identify><repositoryName>Lilliput Repository</repositoryName>"
         "<baseURL>http://repo.lilliput.example/oai</baseURL><protocolVersion>2.0</protocolVersion>"
-        "<adminEmail>admin@lilliput.example</adminEmail><earliestDatestamp>0001-01-01</earliestDatestamp>"
+        f"<adminEmail>admin@lilliput.example</adminEmail><earliestDatestamp>{earliest}</earliestDatestamp>"
         f"<deletedRecord>{deleted}</deletedRecord><granularity>{granularity}</granularity></Identify>"
     )
 

@@ -318,6 +318,12 @@ class OaiPmhSource(BaseSource):
     new_name_column: Text | None = Field(
         default=None, description="DiVA: header of the new names in these files, where it cannot be guessed."
     )
+    windows: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = Field(
+        default="auto",
+        description="Into how many windows by date a full import divides a long list, which are read side by side as"
+        " `politeness.connections` allows; `auto`: by its length; 1: never.",
+        json_schema_extra=OPERATIONAL,
+    )
     sweep_every: Duration = Field(
         default=timedelta(days=7),
         description="How often all identifiers are compared, where the repository does not report deletions.",

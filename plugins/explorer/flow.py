@@ -14,6 +14,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -38,10 +39,12 @@ from explorer import (
     uploads,
     warehouse,
 )
+from explorer.asking import Files, Turns
 from explorer.config import Institution
 from explorer.database import Connection
 from explorer.imports import FinishedError, HaltedError, Import, Request, Subject
-from explorer.sources import OUTPUTS_BY_KEY, Plan, Source, SourceError, Sweeps
+from explorer.polite_http import sharing
+from explorer.sources import Plan, ReadsFiles, Source, SourceError, Sweeps
 from explorer.staging import Progress
 
 log = logging.getLogger(__name__)
@@ -57,7 +60,7 @@ RULE_FILES = tuple(
     for name in ("identifiers", "tables", "sheet", "hierarchy", "mapping", "validation", "validation_rules")
 )
 # SQL that does not decide what a record becomes: who looks at it, what it is linked with, how it got here.
-NO_RULES = {"attention", "explorer", "notices", "rollback", "schema", "uploads"}
+NO_RULES = {"asking", "attention", "explorer", "notices", "rollback", "schema", "uploads"}
 REPORTS_KEPT = 20
 TALLY = (
     "extracted", "reexamined", "duplicates", "deleted", "rejected", "excluded", "dropped_by_privacy", "orphaned", "merged",
@@ -94,7 +97,10 @@ class Site:
                 "select value from ops.secret where name = 'author_hash'"
             ).fetchone()
         module = importlib.import_module(SOURCES[settings.kind])
-        made: Source = module.source(self.institution, connection, hash_key=bytes(row[0]))
+        with sharing(Turns(self.dsn)):
+            made: Source = module.source(self.institution, connection, hash_key=bytes(row[0]))
+        if isinstance(made, ReadsFiles):
+            made = made.with_files_kept(Files(self.dsn, self.institution.slug))
         return uploads.equipped(made, self.institution, self.dsn, import_.upload if import_ else None)
 
 
@@ -206,14 +212,13 @@ def _kind_in_words(institution: Institution) -> str:
 
 
 def plan_parts(place: Site, import_id: int, *, stays: bool = False) -> list[str]:
-    """Asks the source which lists there are to read; returns their names."""
+    """Asks the source which lists there are to read; returns the names of those that may be read side by side."""
     with imports.working(place.dsn, import_id, "plan_parts", wants="opened", stays=stays) as (connection, import_):
         _same_configuration(place, import_)
         source = place.source(import_)
-        known = [p.part.name for p in staging.progress(connection)]
-        if not known:
+        if not staging.progress(connection):
             staging.plan_parts(connection, import_, source.parts(Plan(import_.mode, import_.plan)))
-            known = [p.part.name for p in staging.progress(connection)]
+        known = [p.part.name for p in staging.progress(connection) if not p.part.last]
         log.info("%d part(s) to read: %s", len(known), ", ".join(known))
         return known
 
@@ -238,6 +243,32 @@ def read_part(place: Site, import_id: int, part: str, report: Report | None = No
                 report(state)
 
         return staging.read_part(connection, import_, place.source(import_), part, heard).records
+
+
+def _read_side_by_side(place: Site, import_id: int, report: Report) -> None:
+    """Reads all lists, as many at once as the source allows connections; the first failure stops the others."""
+    parts = plan_parts(place, import_id, stays=True)
+    stopped = threading.Event()
+
+    def heard(state: Progress) -> None:
+        if stopped.is_set():
+            raise HaltedError("stopped", f"{state.part.name}: stopped behind page {state.page}, as another list failed")
+        report(state)
+
+    at_once = min(place.institution.source.politeness.connections, len(parts))
+    if at_once == 1:
+        for part in parts:
+            read_part(place, import_id, part, report, stays=True)
+        return
+    with ThreadPoolExecutor(at_once, thread_name_prefix="read") as threads:
+        reading = [threads.submit(read_part, place, import_id, part, heard, stays=True) for part in parts]
+        try:
+            for each in as_completed(reading):
+                each.result()
+        except BaseException:
+            stopped.set()
+            threads.shutdown(cancel_futures=True)
+            raise
 
 
 @contextmanager
@@ -281,7 +312,7 @@ def _pace(part: str) -> Iterator[Report]:
 def settle(place: Site, import_id: int, *, stays: bool = False) -> None:
     """Ends extraction: which of several copies of a record counts, what the source deleted, what could not be read."""
     with imports.working(place.dsn, import_id, "settle", wants="opened", stays=stays) as (connection, import_):
-        unread = [p.part.name for p in staging.progress(connection) if not p.done and p.part.name != OUTPUTS_BY_KEY]
+        unread = [p.part.name for p in staging.progress(connection) if not p.done and not p.part.last]
         if unread:
             message = f"not read to the end: {', '.join(unread)}; clear these tasks of `read_part`"
             raise HaltedError("not_read", message)
@@ -289,7 +320,8 @@ def settle(place: Site, import_id: int, *, stays: bool = False) -> None:
         wants_more = source.abilities.lists_authorships and not import_.whole
         if wants_more or source.abilities.lists_keys:
             staging.want_outputs(connection, import_, privacy.policy_of(place.institution))
-            staging.read_part(connection, import_, source, OUTPUTS_BY_KEY, lambda _: None)
+        for part in [p.part.name for p in staging.progress(connection) if p.part.last]:
+            staging.read_part(connection, import_, source, part, lambda _: None)
         counts = staging.settle(connection, import_)
         log.info(
             "staged %s; %d copies, %d deleted, %d unreadable, %d published but absent", staging.counts(connection),
@@ -667,8 +699,7 @@ def go_on(
     try:
         if not answered:
             hear("extract", None)
-            for part in plan_parts(place, import_id, stays=True):
-                read_part(place, import_id, part, lambda state: hear("extract", state), stays=True)
+            _read_side_by_side(place, import_id, lambda state: hear("extract", state))
             settle(place, import_id, stays=True)
             for name, step in (
                 ("validate", validate),

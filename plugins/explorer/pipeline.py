@@ -55,7 +55,7 @@ def import_dag(path: Path, institution: Institution) -> DAG:
     )
     def flow_of_an_import() -> None:
         import_id = open_import(str(path))
-        read = extract(str(path), import_id)
+        read = extract(str(path), import_id, at_once=institution.source.politeness.connections)
         reviewed = in_a_row(str(path), import_id, after=read)
         approved = Approval(task_id="approve", doc_md=Approval.__doc__, yaml=str(path), import_id=import_id)
         loaded = load(str(path), import_id)
@@ -86,9 +86,14 @@ def open_import(path: str) -> int:
 
 
 @task_group
-def extract(path: str, import_id: Any) -> Any:
+def extract(path: str, import_id: Any, at_once: int) -> Any:
     """Streams the source into staging: each list of it page by page, side by side, going on where it stopped."""
-    read = read_part.partial(path=path, import_id=import_id).expand(part=plan_parts(path, import_id))
+    # each has one request under way; the rate of all together is kept in the warehouse
+    read = (
+        read_part.override(max_active_tis_per_dagrun=at_once)
+        .partial(path=path, import_id=import_id)
+        .expand(part=plan_parts(path, import_id))
+    )
     settled = settle(path, import_id)
     read >> settled
     return settled
@@ -103,7 +108,6 @@ def plan_parts(path: str, import_id: Any) -> list[str]:
 
 @task(
     execution_timeout=timedelta(hours=12),
-    max_active_tis_per_dagrun=1,  # the source's limits hold for all of its lists together
     map_index_template="{{ part }}",
     doc_md="Reads one list of the source: a page and the cursor behind it are committed together.",
 )

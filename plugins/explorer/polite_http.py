@@ -14,9 +14,11 @@ import time
 import zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
@@ -29,7 +31,7 @@ from urllib3.util.retry import Retry
 from explorer.sources import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
 Item = TypeVar("Item")
 
@@ -86,6 +88,29 @@ class Limits:
     max_bytes: int = 64 * 1024 * 1024
 
 
+class Turns(Protocol):
+    """Who says when a host may be asked next."""
+
+    def wait(self, host: str, gap: float) -> None:
+        """Returns when it is our turn at ``host`` (name:port), at least ``gap`` seconds after the turn before."""
+
+
+_SHARED: ContextVar[Turns | None] = ContextVar("shared_turns", default=None)
+
+
+@contextmanager
+def sharing(turns: Turns) -> Iterator[None]:
+    """Sessions made in here share their turns with others, and have one request under way at a time.
+
+    So a source may be read by several workers: as many as it allows connections, which together keep its rate.
+    """
+    token = _SHARED.set(turns)
+    try:
+        yield
+    finally:
+        _SHARED.reset(token)
+
+
 class PoliteSession:
     """A session for one source. Usable from several threads; close it, or use it in a ``with``.
 
@@ -104,14 +129,17 @@ class PoliteSession:
         contact: str | None = None,
         user_agent: str | None = None,
     ) -> None:
+        shared = _SHARED.get()
         self.limits = limits or Limits()
+        if shared is not None:
+            self.limits = replace(self.limits, connections=1)
         self._auth = auth
         self._secret_headers = dict(secret_headers or {})
         self._session = _FollowingNothing()
         self._session.headers["User-Agent"] = user_agent or _user_agent(contact)
         self._session.headers["Accept-Encoding"] = "gzip"
         self._session.adapters.clear()
-        adapter = _Adapter(self.limits, allow_private_hosts=allow_private_hosts)
+        adapter = _Adapter(self.limits, shared or _OwnTurns(), allow_private_hosts=allow_private_hosts)
         for scheme in ("https://", "http://") if allow_http else ("https://",):
             self._session.mount(scheme, adapter)
 
@@ -300,27 +328,27 @@ class _PatientRetry(Retry):
             return 0.0  # then the usual back-off
 
 
-class _Pace:
-    """Spaces requests to each host evenly, over all threads."""
+class _OwnTurns:
+    """Turns of this session alone: requests to each host are spaced evenly, over all threads."""
 
-    def __init__(self, per_second: float) -> None:
-        self._gap = 1.0 / per_second
+    def __init__(self) -> None:
         self._next: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def wait(self, host: str) -> None:
+    def wait(self, host: str, gap: float) -> None:
         with self._lock:
             now = time.monotonic()
             turn = max(now, self._next.get(host, now))
-            self._next[host] = turn + self._gap
+            self._next[host] = turn + gap
         time.sleep(turn - now)
 
 
 class _Adapter(HTTPAdapter):
     """Pools whose connections keep the pace and look at the address that they really connect to."""
 
-    def __init__(self, limits: Limits, *, allow_private_hosts: bool) -> None:
-        self._pace = _Pace(limits.requests_per_second)
+    def __init__(self, limits: Limits, turns: Turns, *, allow_private_hosts: bool) -> None:
+        self._turns = turns
+        self._gap = 1.0 / limits.requests_per_second
         self._allow_private_hosts = allow_private_hosts
         super().__init__(
             pool_connections=8,
@@ -347,9 +375,12 @@ class _Adapter(HTTPAdapter):
         self._use_ours(manager, guard=False)  # the connection is the proxy's; what it reaches is its own affair
         return manager
 
+    def _wait(self, connection: HTTPConnection) -> None:
+        self._turns.wait(f"{connection.host}:{connection.port}", self._gap)
+
     def _use_ours(self, manager: PoolManager, *, guard: bool) -> None:
         manager.pool_classes_by_scheme = {
-            scheme: type("_Pool", (pool,), {"ConnectionCls": _connection(connection, self._pace, guard=guard)})
+            scheme: type("_Pool", (pool,), {"ConnectionCls": _connection(connection, self._wait, guard=guard)})
             for scheme, pool, connection in (
                 ("http", HTTPConnectionPool, HTTPConnection),
                 ("https", HTTPSConnectionPool, HTTPSConnection),
@@ -357,14 +388,16 @@ class _Adapter(HTTPAdapter):
         }
 
 
-def _connection(base: type[HTTPConnection], pace: _Pace, *, guard: bool) -> type[HTTPConnection]:
+def _connection(
+    base: type[HTTPConnection], wait: Callable[[HTTPConnection], None], *, guard: bool
+) -> type[HTTPConnection]:
     """A connection class that waits its turn before every request, retries included, and guards the address."""
 
     class Polite(base):  # type: ignore[misc, valid-type]
         host: str
 
         def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-            pace.wait(self.host)
+            wait(self)
             super().request(*args, **kwargs)
 
         def _new_conn(self) -> socket.socket:

@@ -56,8 +56,9 @@ def plan_parts(connection: Connection, import_: Import, parts: Sequence[Part]) -
     imports.hold_still(connection, import_)
     for number, part in enumerate(parts):
         connection.execute(
-            "insert into part (name, number, scope, start, via) values (%s, %s, %s, %s, %s) on conflict (name) do nothing",
-            (part.name, number, part.scope, Jsonb(dict(part.start)), part.via),
+            "insert into part (name, number, scope, start, via, whole, last) values (%s, %s, %s, %s, %s, %s, %s)"
+            " on conflict (name) do nothing",
+            (part.name, number, part.scope, Jsonb(dict(part.start)), part.via, part.whole, part.last),
         )
     connection.commit()
 
@@ -80,7 +81,7 @@ def want_outputs(connection: Connection, import_: Import, parameters: Mapping[st
     since_listed = "" if import_.whole else _since(import_, parts, "keys")
     missed = [str(row[0]) for row in database.run(connection, "staging/keys_missed", {"since": since_listed})]
     connection.execute(
-        "insert into part (name, number, scope, start) select %s, max(number) + 1, 'outputs', %s from part",
+        "insert into part (name, number, scope, start, last) select %s, max(number) + 1, 'outputs', %s, true from part",
         (OUTPUTS_BY_KEY, Jsonb({"keys": sorted({*written, *missed})})),
     )
     connection.commit()
@@ -97,9 +98,10 @@ def _since(import_: Import, parts: Sequence[Part], scope: str) -> str | None:
 def progress(connection: Connection) -> list[Progress]:
     """All parts, in order."""
     rows = connection.execute(
-        "select name, scope, start, via, number, attempt, page, records, expected, cursor, done from part order by number"
+        "select name, scope, start, via, whole, last, number, attempt, page, records, expected, cursor, done from part"
+        " order by number"
     ).fetchall()
-    return [Progress(Part(str(r[0]), r[1], r[2], r[3]), r[4], r[5], r[6], r[7], r[8], r[9], bool(r[10])) for r in rows]
+    return [Progress(Part(*r[:6]), *r[6:]) for r in rows]
 
 
 def read_part(
@@ -332,16 +334,17 @@ def staged(connection: Connection) -> dict[str, int]:
 
 
 def clocks(connection: Connection) -> dict[str, str]:
-    """The source's clock at the start of each part that was read whole: the next watermarks."""
+    """The source's clock at the start of each list that was read whole, with all of its windows: the next watermarks."""
     rows = connection.execute(
-        "select name, clock from part where done and clock is not null and incomplete is null and scope <> 'departments'"
+        "select coalesce(whole, name), min(clock) from part where scope <> 'departments' group by 1"
+        " having bool_and(done and clock is not null and incomplete is null)"
     )
     return {str(name): str(clock) for name, clock in rows}
 
 
 def still_there(connection: Connection, marks: Mapping[str, str]) -> dict[str, str]:
     """The watermarks but for those of sets that are no longer read: one that comes back is read from the beginning."""
-    rows = connection.execute("select name from part where via is not null").fetchall()
+    rows = connection.execute("select coalesce(whole, name) from part where via is not null").fetchall()
     names = {str(name) for (name,) in rows}
     kinds = {name.partition(":")[0] for name in names}
     return {name: mark for name, mark in marks.items() if name in names or name.partition(":")[0] not in kinds}

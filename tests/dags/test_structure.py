@@ -55,6 +55,19 @@ def test_the_flow_of_an_import(dags):
     }
 
 
+def test_as_many_lists_are_read_at_once_as_the_source_allows_connections(dags):
+    repository = (
+        "name: Laputa\nsource: {kind: oai_pmh, platform: generic, url: https://repo.laputa.example/oai,"
+        " politeness: {connections: 5}}\n"
+    )
+    found = dags(lilliput=GOOD, laputa=repository)
+    at_once = {name: found[f"import_{name}"].get_task("extract.read_part") for name in ("lilliput", "laputa")}
+    assert {name: task.partial_kwargs["max_active_tis_per_dagrun"] for name, task in at_once.items()} == {
+        "lilliput": 2,
+        "laputa": 5,
+    }
+
+
 def test_what_turns_a_run_red_or_green(dags):
     flow = dags(lilliput=GOOD)["import_lilliput"]
     rules = {t.task_id: str(t.trigger_rule.value) for t in flow.tasks if str(t.trigger_rule.value) != "all_success"}

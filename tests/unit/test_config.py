@@ -408,6 +408,7 @@ CHANGES: dict[str, tuple[str, str, Any]] = {
     "OaiPmhSource.renaming": ("diva", "source.renaming", "https://a.example/names.csv"),
     "OaiPmhSource.translations_and_renaming": ("diva", "source.translations_and_renaming", "names.csv"),
     "OaiPmhSource.new_name_column": ("diva", "source.new_name_column", "to"),
+    "OaiPmhSource.windows": ("eprints", "source.windows", 4),
     "OaiPmhSource.sweep_every": ("eprints", "source.sweep_every", "1 day"),
     "ElementsSource.kind": ("symplectic_elements", "source", BASES["pure"]),
     "ElementsSource.connection": ("symplectic_elements", "source.connection", "other"),
@@ -449,7 +450,7 @@ CHANGES: dict[str, tuple[str, str, Any]] = {
 WITHOUT_EFFECT = {
     "Institution": {"name", "slug", "schedule", "timezone", "notify", "expected_every", "retention", "landing_pages"},
     "BaseSource": {"allow_http", "allow_private_hosts"},
-    "OaiPmhSource": {"sweep_every"},
+    "OaiPmhSource": {"sweep_every", "windows"},
     "ElementsSource": {"sweep_every"},
     "PureSource": {"sweep_every", "page_size"},
     "Limits": {"max_removed_share", "max_rejected_share"},

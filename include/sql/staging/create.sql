@@ -15,6 +15,8 @@ create unlogged table part (
     attempt integer not null default 0,
     page integer not null default 0,
     via text collate "C",  -- the set that it reads, where records live by set
+    whole text collate "C",  -- the list that it is a window of
+    last boolean not null default false,  -- is read when all others are
     records bigint not null default 0,
     named bigint not null default 0,  -- departments that its records named in passing
     expected bigint,

@@ -38,10 +38,17 @@ class Part:
     departments that an output's record names.
     """
 
-    name: str  # stable from import to import: the watermark is kept under it
+    name: str  # of a list that is not divided: stable from import to import, the watermark is kept under it
     scope: Literal["departments", "authors", "authorships", "outputs", "keys"] = "outputs"
     start: Cursor = field(default_factory=dict)
     via: str | None = None
+    whole: str | None = None  # the list that it is a window of: the watermark is kept under that name
+    last: bool = False  # is read when all others are
+
+    @property
+    def mark(self) -> str:
+        """The list that it is, or is a window of: the name of its watermark."""
+        return self.whole or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,36 @@ class Reporting(Protocol):
 
     def report(self) -> Report:
         """What was read, mended, left out and refused, row by row. Raises ``SourceError``."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """The last sound version of a file: when it was read, in words, and why the file as it is now cannot be used."""
+
+    content: bytes
+    read_at: str
+    problem: str | None = None
+
+
+class FileKeeper(Protocol):
+    """Where the last sound version of each of an institution's files is kept."""
+
+    def get(self, name: str) -> KeptFile | None:
+        """The version that is kept, if one is."""
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Keeps a sound version."""
+
+    def blame(self, name: str, problem: str) -> bool:
+        """Says why the file as it is now cannot be used; returns whether an older version is there."""
+
+
+@runtime_checkable
+class ReadsFiles(Protocol):
+    """A source that also reads files which the institution keeps for it, and which may be broken one day."""
+
+    def with_files_kept(self, keeper: FileKeeper) -> Source:
+        """The same source, which falls back on the last sound version of each file."""
 
 
 @runtime_checkable

@@ -28,6 +28,7 @@ EVERYTHING: Window = ("", "")
 POISONED = frozenset({500, 502, 504})  # 503 and 429 are about load
 MOST_SOUND = 3  # windows that fail as lists although each of their records comes: then it is the server, and no record
 _FIRST = datetime(1990, 1, 1, tzinfo=UTC)  # nothing was harvested before; older datestamps fall into the first window
+_CREDIBLE = timedelta(days=30)  # an earliest datestamp that is later than that before now is made up
 _DAY = len("2026-01-02")
 
 
@@ -60,7 +61,8 @@ class Narrowing:
         try:
             found = cls(repository, arguments, repository.ask("Identify").response_date or "")
             if found.now:
-                repository.ask("ListRecords", found.within((found.now, "")))
+                open_ended = {name: value for name, value in arguments.items() if name != "until"}
+                repository.ask("ListRecords", cls(repository, open_ended, found.now).within((found.now, "")))
                 return found
         except SourceError:
             raise error from None
@@ -80,7 +82,7 @@ class Narrowing:
         """What to do about a window that failed with ``error``, which is raised where narrowing cannot help."""
         halves = self.halves(window)
         headers = self._headers(window, whole=halves is None)
-        if headers is not None and any(self._is_outside(each, window) for each in headers):
+        if headers is not None and any(is_outside(each, window) for each in headers):
             raise error  # the server does not look at dates
         if headers is None and halves is not None:
             return Narrowed(halves)
@@ -97,12 +99,18 @@ class Narrowing:
         """Two windows in the place of one; None where it is as narrow as the server's clock goes."""
         day = self.repository.identity.granularity == "day"
         unit = timedelta(days=1) if day else timedelta(seconds=1)
-        first, last = (_moment(each) for each in (window[0] or self.arguments.get("from", ""), window[1] or self.now))
-        first = first or max(_moment(self.repository.identity.earliest or "") or _FIRST, _FIRST)
+        ends = (window[0] or self.arguments.get("from", ""), window[1] or self.arguments.get("until", "") or self.now)
+        first, last = map(_moment, ends)
+        first = first or self._earliest()
         if last is None or last - first < unit:
             return None
         middle = first + (last - first) / 2 // unit * unit
         return (window[0], _text(middle)), (_text(middle + unit), window[1])
+
+    def _earliest(self) -> datetime:
+        """Before anything that was harvested: what Identify says, unless it cannot be (0001, 1900, now)."""
+        said, now = _moment(self.repository.identity.earliest or ""), _moment(self.now)
+        return said if said and now and _FIRST <= said < now - _CREDIBLE else _FIRST
 
     def _headers(self, window: Window, *, whole: bool) -> list[Header] | None:
         """The headers of a window; None where the server fails, or where there is more than a page and not ``whole``."""
@@ -110,7 +118,7 @@ class Narrowing:
             document = self.repository.ask("ListIdentifiers", self.within(window))
             found = [each.header for each in document.records]
             if document.token and not whole:
-                outside = [each for each in found if self._is_outside(each, window)]
+                outside = [each for each in found if is_outside(each, window)]
                 return outside or None
             for _ in range(MOST_PAGES):
                 if not document.token:
@@ -120,14 +128,6 @@ class Narrowing:
         except ServerError:
             return None
         return found
-
-    @staticmethod
-    def _is_outside(header: Header, window: Window) -> bool:
-        """Whether a header is a day or more off, which is more than servers are wont to widen a window."""
-        moment = _moment(header.datestamp or "")
-        first, last = (_moment(each) for each in window)
-        day = timedelta(days=1)
-        return moment is not None and bool((first and moment < first - day) or (last and moment > last + day))
 
     def _alone(self, header: Header) -> Record:
         """A record asked for by itself; with a refusal where it cannot be had."""
@@ -142,6 +142,20 @@ class Narrowing:
         except OaiError as error:
             return Record(header, refusal=Refusal("not_there", f"The record is listed, but cannot be had: {error}"))
         return next(iter(records), Record(header, refusal=Refusal("not_there", "The record is listed, and not given.")))
+
+
+def is_outside(header: Header, window: Window) -> bool:
+    """Whether a header is a day or more off, which is more than servers are wont to widen a window."""
+    moment = _moment(header.datestamp or "")
+    first, last = (_moment(each) for each in window)
+    day = timedelta(days=1)
+    return moment is not None and bool((first and moment < first - day) or (last and moment > last + day))
+
+
+def in_unit(repository: OaiRepository, moment: str, after: timedelta = timedelta(0)) -> str:
+    """A moment, or some time after (before) it, as the repository takes datestamps."""
+    found = _text((_moment(moment) or _FIRST) + after)
+    return found[:_DAY] if repository.identity.granularity == "day" else found
 
 
 def _moment(text: str) -> datetime | None:

@@ -23,6 +23,7 @@ from explorer.sources.oai_narrowing import EVERYTHING, MOST_SOUND, Narrowing, Wi
 from explorer.sources.oai_platforms import Accent, DepartmentsClosedError, Settings, accent
 from explorer.sources.oai_protocol import TRIES, OaiError, OaiRepository
 from explorer.sources.oai_records import output
+from explorer.sources.oai_windows import changed_since, divided
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -140,12 +141,35 @@ class OaiPmh:
     # --- what there is to read
 
     def parts(self, plan: Plan) -> Sequence[Part]:
-        """The departments, if they come from here, and a list of outputs for each set that is harvested by itself."""
-        del plan  # windows by date would be made here
+        """The departments, if they come from here, and a list of outputs for each set that is harvested by itself.
+
+        Where these are fewer than may be read side by side, a full import divides each into windows by date.
+        """
+        listed = self._lists()
+        if plan.mode == "full" and len(listed) < self.settings.source.politeness.connections:
+            listed = [window for each in listed for window in self._windows(each, plan)]
+        return [*([Part("departments", "departments")] if self._lists_departments else []), *listed]
+
+    def _lists(self) -> Sequence[Part]:
         sets = self.accent.harvests(self.repository, self.settings)
         by_set = self.accent.records_live_by_set
-        listed = [Part(f"outputs:{name}", via=name if by_set else None) for name in sets] or [Part("outputs")]
-        return [*([Part("departments", "departments")] if self._lists_departments else []), *listed]
+        return [Part(f"outputs:{name}", via=name if by_set else None) for name in sets] or [Part("outputs")]
+
+    def _windows(self, part: Part, plan: Plan) -> Sequence[Part]:
+        """The list in windows of time and, to be read last, what changed since they were made; or the list as it is."""
+        found = divided(self.repository, self._arguments(part, plan), self.settings.source.windows)
+        if found is None:
+            return [part]
+        count = len(found.windows)
+        windows = [
+            replace(part, name=_name_of(part, f"{number} of {count}", window), whole=part.name, start=_ends(window))
+            for number, window in enumerate(found.windows, 1)
+        ]
+        since = (changed_since(self.repository, found.now, self.overlap), "")
+        meanwhile = replace(
+            part, name=_name_of(part, "meanwhile", since), whole=part.name, start=_ends(since), last=True
+        )
+        return [*windows, meanwhile]
 
     def read(self, part: Part, plan: Plan, cursor: Cursor | None) -> Iterator[Page]:
         """Pages of one part. Raises ``SourceError``."""
@@ -229,7 +253,7 @@ class OaiPmh:
         return replace(made, departments=departments, contributions=people, notes=(*made.notes, *notes))
 
     def _set_of(self, part: Part) -> str | None:
-        name = part.name.partition(":")[2]
+        name = part.mark.partition(":")[2]
         return self.accent.set_spec(name) if name else None
 
     # --- departments
@@ -259,10 +283,10 @@ class OaiPmh:
         harvested = self._set_of(part)
         if harvested:
             arguments["set"] = harvested
-        since = plan.watermarks.get(part.name) if plan.mode == "incremental" else None
+        since = plan.watermarks.get(part.mark) if plan.mode == "incremental" else None
         if since:
             arguments["from"] = since if self.repository.identity.granularity == "second" else since[:10]
-        return arguments
+        return {**arguments, **{end: str(part.start[end]) for end in ("from", "until") if part.start.get(end)}}
 
     def _steps(self, arguments: Mapping[str, str], position: Position) -> Iterator[_Step]:
         """Follows the tokens. An expired one begins the list anew; one that comes again ends it, with a word."""
@@ -430,7 +454,7 @@ class OaiPmh:
 
     def _check_sample(self) -> Finding:
         """The first records, live ones, as an import would take them; of addresses nothing is shown."""
-        part = next(each for each in self.parts(Plan("full")) if each.scope == "outputs")
+        part = self._lists()[0]
         step = next(self._steps(self._arguments(part, Plan("full")), Position()))
         live = [self._output(each, self._set_of(part)) for each in step.document.records if not each.header.deleted]
         sample = [each for each in live if each.refusal is None][:SAMPLE]
@@ -451,6 +475,14 @@ class OaiPmh:
         elif not authors and self.settings.source.authors == "with_id":
             fix = "no creator has an id: let the repository give dc:creator an id, or set source.authors: all"
         return Finding("records", ok=bool(schemes), detail=detail, fix=fix)
+
+
+def _ends(window: Window) -> dict[str, str]:
+    return {name: end for name, end in zip(("from", "until"), window, strict=True) if end}
+
+
+def _name_of(part: Part, which: str, window: Window) -> str:
+    return f"{part.name}, {which} ({' to '.join(each or '…' for each in window)})"
 
 
 def _newest(department: Department) -> tuple[str, str, tuple[str, ...]]:
