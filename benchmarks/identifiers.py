@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from explorer import identifiers
+from explorer.identifiers import cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,7 +105,7 @@ def timed(work: Sequence[tuple[Callable[[str], Any], Sequence[str]]], rounds: in
     spent: list[list[float]] = [[] for _ in work]
     for _ in range(rounds):
         for (read, given), seconds in zip(work, spent, strict=True):
-            identifiers._parse_remembered.cache_clear()  # noqa: SLF001
+            cells._parse_remembered.cache_clear()  # noqa: SLF001
             began = time.process_time()
             for value in given:
                 read(value)

@@ -54,10 +54,16 @@ SOURCES = {
     "oai_pmh": "explorer.sources.oai_pmh",
     "symplectic_elements": "explorer.sources.elements",
 }
-RULES = ("include/sql", "include/mappings", "include/expectations", "plugins/explorer/sources")
+RULES = (
+    "include/sql",
+    "include/mappings",
+    "include/expectations",
+    "plugins/explorer/sources",
+    "plugins/explorer/identifiers",
+)
 RULE_FILES = tuple(
     f"plugins/explorer/{name}.py"
-    for name in ("identifiers", "tables", "sheet", "hierarchy", "mapping", "validation", "validation_rules")
+    for name in ("tables", "sheet", "hierarchy", "mapping", "validation", "validation_rules")
 )
 # SQL that does not decide what a record becomes: who looks at it, what it is linked with, how it got here.
 NO_RULES = {"asking", "attention", "explorer", "notices", "rollback", "schema", "uploads"}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from benchmarks.identifiers import FIELDS, KINDS, values
 from explorer import identifiers
-from explorer.identifiers import SCHEMES, extract, find, parse
+from explorer.identifiers import SCHEMES, cells, extract, find, parse, schemes
 from explorer.records import Identifier
 from tests.faults.fuzz_identifiers import PIECES as FUZZ_PIECES
 from tests.faults.fuzz_identifiers import check, strings
@@ -189,7 +189,7 @@ def test_the_best_is_stated_and_trusted_most():
 
 
 def test_every_scheme_has_a_label_and_a_definition():
-    assert set(identifiers.LABELS) == set(identifiers._SCHEMES) == set(SCHEMES)
+    assert set(identifiers.LABELS) == set(schemes.BY_NAME) == set(SCHEMES)
     assert set(identifiers.ONE_VALUE_SCHEMES) < set(SCHEMES)
 
 
@@ -229,7 +229,7 @@ def test_a_canonical_form_is_itself(scheme, value):
 # --- the short ways: what they take without looking further is what the long way finds
 
 forms = st.sampled_from([form for kinds in (KINDS, FIELDS) for _, form in kinds.values()])
-cells = st.builds(
+fields = st.builds(
     lambda form, words, n, year, edits: edited(form.format(word=words, WORD=words.upper(), n=n, year=year), edits),
     forms,
     st.from_regex(r"[a-z._()/-]{1,8}", fullmatch=True),
@@ -247,7 +247,7 @@ def edited(text, edits):
 
 
 def assert_parse_is_thorough(text):
-    quick, thorough = parse("doi", text, uri_domains=DOMAINS), identifiers._parse("doi", text, DOMAINS)
+    quick, thorough = parse("doi", text, uri_domains=DOMAINS), cells._parse("doi", text, DOMAINS)
     told = [(p.scheme, p.value, p.raw, p.notes, p.refusal) for p in (quick, thorough)]
     assert told[0] == told[1]
 
@@ -255,8 +255,8 @@ def assert_parse_is_thorough(text):
 def assert_find_is_thorough(text):
     quick = find(text, uri_domains=DOMAINS)
     with (
-        mock.patch.object(identifiers, "_PLAIN_DOI", nothing),
-        mock.patch.object(identifiers, "_PLAIN_HANDLE", nothing),
+        mock.patch("explorer.identifiers.values.PLAIN_DOI", nothing),
+        mock.patch("explorer.identifiers.values.PLAIN_HANDLE", nothing),
     ):
         assert find(text, uri_domains=DOMAINS) == quick
 
@@ -275,7 +275,7 @@ def test_the_short_way_finds_what_the_long_way_finds(look):
 
 
 @settings(max_examples=300)
-@given(st.one_of(cells, texts))
+@given(st.one_of(fields, texts))
 @example("NCT01234567 10.5555/x")
 @example("110.5555/pmid:12")
 @example("Digital Object Identifier 10.5555/x")
