@@ -434,6 +434,9 @@ def review(place: Site, import_id: int, *, approved: bool = False, stays: bool =
     Returns the status that follows: running, awaiting_approval (too much would be removed) or dry_run.
     """
     institution = place.institution
+    if _waits(place, import_id):  # the worker died behind the question, and perhaps before it was told
+        _ask(institution, import_id, "its difference removes more than the limit")
+        return "awaiting_approval"
     with imports.working(place.dsn, import_id, "review", wants="cleaned", stays=stays) as (connection, import_):
         result = warehouse.review(connection, import_, institution, place.source().abilities)
         for entity in ("outputs", "authors", "departments"):
@@ -451,8 +454,7 @@ def review(place: Site, import_id: int, *, approved: bool = False, stays: bool =
         if sentences and not approved:
             imports.rest(connection, import_id, until=APPROVAL_WITHIN)
             connection.commit()
-            log.warning("waits for approval: %s", "; ".join(sentences))
-            _alarm(f"{institution.name}: import {import_id} waits for approval", "; ".join(sentences))
+            _ask(institution, import_id, "; ".join(sentences))
             return "awaiting_approval"
         if result.removed_by_privacy:
             sentence = f"{result.removed_by_privacy} things are removed by privacy; such removals never wait"
@@ -460,8 +462,31 @@ def review(place: Site, import_id: int, *, approved: bool = False, stays: bool =
         return "running"
 
 
+def _waits(place: Site, import_id: int) -> bool:
+    with database.connect(place.dsn) as connection:
+        return imports.get(connection, import_id).status == "awaiting_approval"
+
+
+def _ask(institution: Institution, import_id: int, sentence: str) -> None:
+    """Tells the operators that a person has to answer."""
+    log.warning("waits for approval: %s", sentence)
+    slug = institution.slug
+    _alarm(
+        f"{institution.name}: import {import_id} waits for approval",
+        f"{sentence}. Nothing has changed. Answer in the Airflow UI under Required Actions, or with `bin/explorer approve"
+        f" {slug}` or `bin/explorer reject {slug}`; without an answer in {APPROVAL_WITHIN.days} days it ends unpublished",
+    )
+
+
 def load(place: Site, import_id: int, *, stays: bool = False) -> None:
-    """Publishes: one transaction that applies the difference and writes history, watermark and tally."""
+    """Publishes: one transaction that applies the difference and writes history, watermark and tally.
+
+    Of an import that is published it does nothing and says so; what follows may go on.
+    """
+    with database.connect(place.dsn) as connection:
+        if imports.get(connection, import_id).published:
+            log.info("import %d is published already: there is nothing to do", import_id)
+            return
     with imports.working(place.dsn, import_id, "load", wants="reviewed", stays=stays) as (connection, import_):
         tally = warehouse.load(connection, import_)
         log.info("published: %d outputs, %d authors, %d departments", *(
@@ -472,7 +497,7 @@ def load(place: Site, import_id: int, *, stays: bool = False) -> None:
 def _after_load(place: Site, import_id: int, task: str) -> Iterator[tuple[Connection, Import]]:
     """A step on an import that is published."""
     started = time.monotonic()
-    with database.connect(place.dsn, application=f"explorer {task} {import_id}") as connection:
+    with database.connect(place.dsn, application=imports.session(import_id, task)) as connection:
         import_ = imports.get(connection, import_id)
         if import_.status in {"dry_run", "declined"}:
             message = f"import {import_id} changed nothing ({import_.status}); there is nothing to do"
@@ -559,7 +584,7 @@ def close_staging(place: Site, import_id: int, *, may_wait: bool = False) -> str
     Returns the import's status; never changes the outcome of a run. An import that still waits for approval when all
     other tasks are over (its question was lost) ends as declined, unless it ``may_wait``.
     """
-    with database.connect(place.dsn, application=f"explorer close_staging {import_id}") as connection:
+    with database.connect(place.dsn, application=imports.session(import_id, "close_staging")) as connection:
         import_ = imports.get(connection, import_id)
         if import_.status == "running":
             imports.end(connection, import_id, "failed", code="stopped", message="a task failed; its log says why")

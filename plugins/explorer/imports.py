@@ -7,6 +7,7 @@ with the name of its holder, so that one that is known to be dead is taken over 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -21,11 +22,12 @@ from datetime import timedelta
 from typing import Any, Literal
 
 import psutil
+import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from explorer import database
-from explorer.database import Connection
+from explorer.database import Connection, WarehouseUnusableError
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ WORKING = timedelta(seconds=60)
 BETWEEN_TASKS = timedelta(hours=6)
 STAGING_KEPT = timedelta(days=3)
 HEARTBEAT_SECONDS = 15.0
+LONGEST_NAME = 63  # of a session, in bytes
 
 # The phases of staging in order; a task wants the one before its own, or its own or a later one to do it again.
 PHASES = ("opened", "extracted", "validated", "filtered", "cleaned", "reviewed", "loaded")
@@ -81,6 +84,29 @@ class Import:
     def whole(self) -> bool:
         """Whether what is absent is gone."""
         return self.mode == "full"
+
+
+def session(import_id: int, task: str) -> str:
+    """The name of a task's session on an import, by which Postgres and its operators know it; at most 63 bytes."""
+    name = f"explorer {import_id} {task}"
+    if len(name.encode()) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+    return f"{name.encode()[: LONGEST_NAME - 13].decode(errors='ignore')}-{digest}"
+
+
+def fence(connection: Connection, import_id: int, task: str = "") -> None:
+    """Ends the sessions of whoever worked on an import (on that task of it) before: one that was presumed dead.
+
+    Its locks would be waited for otherwise, for as long as it is stopped; and it writes nothing when it wakes.
+    """
+    ended = connection.execute(
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database()"
+        " and pid <> pg_backend_pid() and (application_name = %s or (%s and starts_with(application_name, %s)))",
+        (session(import_id, task), not task, session(import_id, "")),
+    ).fetchone()
+    if ended and ended[0]:
+        log.warning("import %d: ended %d session(s) of a worker that was at it before", import_id, ended[0])
 
 
 def get(connection: Connection, import_id: int) -> Import:
@@ -219,6 +245,7 @@ def _take_over(connection: Connection, subject: Subject, request: Request, curre
     if not (expired or dead):
         message = f"import {import_id} of {subject.slug} is at work since {started_at:%Y-%m-%d %H:%M:%S} UTC"
         raise BusyError("busy", message)
+    fence(connection, int(import_id))
     same = (
         fingerprint == subject.fingerprint
         and upload == subject.upload
@@ -365,9 +392,12 @@ def working(
     Raises ``FinishedError`` where the import has ended, ``HaltedError`` where staging is missing or not that far.
     """
     started = time.monotonic()
-    with database.connect(dsn, application=f"explorer {task} {import_id}") as connection:
+    with database.connect(dsn, application=session(import_id, task)) as connection:
         with connection.transaction():
             import_ = get(connection, import_id)
+            if stays:
+                _still_ours(connection, import_id)
+            fence(connection, import_id, task)
             revive(connection, import_)
             if not has_staging(connection, import_id):
                 message = f"the staging of import {import_id} is missing; clear `open_import`, or start a new run"
@@ -382,11 +412,25 @@ def working(
                 yield connection, import_
                 connection.commit()
             except BaseException as error:
+                if connection.broken:
+                    message = (
+                        f"the warehouse ended the session of `{task}` of import {import_id}: Postgres was restarted, or another"
+                        " worker has taken this task over; nothing half done stays, and the task can be run again"
+                    )
+                    raise WarehouseUnusableError(message) from error
                 connection.rollback()
                 _record_error(connection, import_id, task, error)
                 raise
             finally:
-                _record_time(connection, import_id, task, time.monotonic() - started, stays=stays)
+                if not connection.broken:
+                    _record_time(connection, import_id, task, time.monotonic() - started, stays=stays)
+
+
+def _still_ours(connection: Connection, import_id: int) -> None:
+    """A command line that lost its lease while it was stopped does not go on beside the one that took over."""
+    held = connection.execute("select holder from ops.lease where import_id = %s for update", (import_id,)).fetchone()
+    if held is not None and held[0] and held[0] != holder():
+        raise HaltedError("taken_over", f"import {import_id} is no longer at work here: somebody else took over")
 
 
 def _want_phase(connection: Connection, import_: Import, task: str, wants: str) -> None:
@@ -432,12 +476,18 @@ def _lease(dsn: str, import_id: int) -> Iterator[None]:
     done = threading.Event()
 
     def renew() -> None:
-        with database.connect(dsn, application=f"explorer lease {import_id}") as connection:
-            connection.autocommit = True
-            while True:
-                connection.execute("update ops.lease set until = now() + %s where import_id = %s", (WORKING, import_id))
-                if done.wait(HEARTBEAT_SECONDS):
-                    return
+        try:
+            with database.connect(dsn, application=session(import_id, "lease")) as connection:
+                connection.autocommit = True
+                while True:
+                    connection.execute(
+                        "update ops.lease set until = now() + %s where import_id = %s and holder = %s",
+                        (WORKING, import_id, Jsonb(holder())),
+                    )
+                    if done.wait(HEARTBEAT_SECONDS):
+                        return
+        except (psycopg.OperationalError, WarehouseUnusableError) as error:
+            log.warning("the lease of import %d is renewed no longer: %s", import_id, str(error).strip())
 
     thread = threading.Thread(target=renew, name=f"lease-{import_id}", daemon=True)
     thread.start()

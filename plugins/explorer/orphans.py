@@ -18,5 +18,8 @@ def clean_up(connection: Connection, import_: Import, policy: str) -> dict[str, 
     orphaned = database.run(connection, "orphans/remove", {"policy": policy}).rowcount
     published = database.run(connection, "staging/ends").rowcount
     connection.execute("analyze verdict")
+    connection.execute("truncate published_record")
+    database.run(connection, "staging/published")
+    connection.execute("analyze published_record")
     imports.reach(connection, "cleaned")
     return {"orphaned": orphaned, "ended": published}

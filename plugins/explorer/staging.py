@@ -289,7 +289,7 @@ def settle(connection: Connection, import_: Import) -> dict[str, int]:
 def _forget(connection: Connection, *stages: str) -> None:
     database.run(connection, "staging/forget_stage", {"stages": list(stages)})
     database.run(connection, "authorships/forget_stored", {"first": STORED})
-    for table in ("output_record", "credit"):
+    for table in ("output_record", "credit", "published_record"):
         connection.execute(sql.SQL("truncate {}").format(sql.Identifier(table)))
 
 

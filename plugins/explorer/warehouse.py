@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Tally = dict[str, Any]
+LEAST_PUBLISHED = 50  # where fewer were published, any share may go
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,12 @@ class Review:
     share_removed: Mapping[str, float]
     removed_by_privacy: int
 
-    def needs_approval(self, limit: float, *, below: int = 50) -> list[str]:
+    def needs_approval(self, limit: float) -> list[str]:
         """Sentences that say what would be removed beyond the limit; small institutions are not looked at."""
         sentences = []
         for entity, share in self.share_removed.items():
             before = self.tally[entity]["published_before"]
-            if before >= below and share > limit:
+            if before >= LEAST_PUBLISHED and share > limit:
                 removed = self.tally[entity]["removed"]
                 sentences.append(
                     f"{removed} of {before} {entity} ({share:.0%}) would be removed; the limit is {limit:.0%}"

@@ -177,10 +177,8 @@ returns text language sql immutable as $$
     end
 $$;
 
--- Records that are published, each with the output that it makes (part of).
-create view published_record as
-    select r.record, r.key from output_record r join verdict v on v.entity = 'output' and v.record = r.record
-    where v.verdict in ('kept', 'merged');
+-- Records that are published, each with the output that it makes (part of); the review reads it again and again.
+create unlogged table published_record (record bigint not null, key text collate "C" not null);
 
 -- What Great Expectations looks at: records that have no end yet.
 create view output_to_validate as

@@ -9,4 +9,5 @@ create index if not exists department_by_key on department (key);
 create index if not exists refusal_by_record on refusal (record);
 create index if not exists relationship_by_output on relationship (output);
 create index if not exists listed_by_key on listed (key);
-analyze relationship; analyze listed; analyze output; analyze output_identifier; analyze contribution; analyze author; analyze department; analyze refusal;
+analyze relationship; analyze listed; analyze output; analyze output_identifier; analyze contribution; analyze author;
+analyze department; analyze refusal; analyze note;
