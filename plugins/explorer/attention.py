@@ -45,7 +45,8 @@ NOT_CONFIGURED = "attention not configured"
 AT_MOST = 3600.0  # seconds that an import spends on asking; the daily refresh goes on
 REFRESH_AT_MOST = 10 * 3600.0
 LOCK = 0x41747465  # with the account's hash: the lock of those who ask
-TURN = 64  # look-ups before somebody else may ask
+TURN_SECONDS = 15.0  # then somebody else may ask
+TURN = 64  # look-ups that are planned, and paid for from the budget, at once
 RECORD_CALLS = 10  # batches of records between two commits
 ROUND = 100_000
 MOST_ERRORS = 5  # in a row that cannot be read: then something is wrong with the provider, not with the identifier
@@ -56,6 +57,15 @@ RECORDS = (
     "details_url", "badge_url", "last_mentioned_at", "sources", "identifiers", "posts",
 )  # fmt: skip
 STORE_ANSWERS = ("asked", "resolve", "tracked_outputs", "tracked_identifiers", "stale")
+SUMMED = (
+    "place",
+    "mine",
+    "item",
+    "standing",
+    "part",
+    "reach",
+    "placed",
+)  # the tables of a roll-up, in the order of making
 STORE_RECORDS = ("snapshots", "forget_sources", "sources", "records", "told", "mentions_gone", "mentions")
 
 
@@ -83,6 +93,7 @@ class _Asking:
     until: float
     result: Asked = field(default_factory=Asked)
     unreadable: int = 0
+    after: int = 0  # the position in the plan behind what was taken from it
 
     @property
     def account(self) -> dict[str, object]:
@@ -341,50 +352,78 @@ def _ask_singly(asking: _Asking) -> None:
     asking.connection.commit()
     with ThreadPoolExecutor(asking.provider.at_once) as threads:
         while planned := _plan(asking, batch=False):
-            after, before = 0, asking.result.asked
-            while after < planned:
+            asking.after, before = 0, asking.result.asked
+            while asking.after < planned:
                 with _turn(asking):
-                    after, asked = _next(asking, after, TURN)
-                    while asked:
-                        granted = _reserve(asking, len(asked))
-                        _look_up(asking, threads, asked[:granted])
-                        asked = asked[granted:]
+                    _look_up(asking, threads, _due(asking, planned))
             if asking.result.asked == before:
                 return  # others asked for all of it
 
 
-def _look_up(asking: _Asking, threads: ThreadPoolExecutor, asked: Sequence[Identifier]) -> None:
-    """Asks for these, a few side by side; each answer is committed as it comes."""
-    queue = list(reversed(asked))
+def _due(asking: _Asking, planned: int) -> Iterator[Identifier]:
+    """The identifiers of one turn, as far as the budget grants calls. Raises ``StoppedError``."""
+    ends = time.monotonic() + TURN_SECONDS
+    while asking.after < planned and time.monotonic() < ends:
+        asking.after, asked = _next(asking, asking.after, TURN)
+        while asked:
+            granted = _reserve(asking, len(asked))
+            yield from asked[:granted]
+            asked = asked[granted:]
+
+
+def _look_up(asking: _Asking, threads: ThreadPoolExecutor, asked: Iterator[Identifier]) -> None:
+    """Asks for these, a few side by side; each answer is committed as it comes.
+
+    As many wait in a line as are being asked for: the next call never waits for our own work.
+    """
     open_: dict[Future[Found], Identifier] = {}
     stopped: StoppedError | None = None
-    while open_ or (queue and stopped is None):
-        while queue and stopped is None and len(open_) < asking.provider.at_once:
-            identifier = queue.pop()
-            open_[threads.submit(asking.provider.look_up, identifier)] = identifier
-        done, _ = wait(open_, return_when=FIRST_COMPLETED)
-        answers, found = [], []
-        for future in done:
-            identifier = open_.pop(future)
-            try:
-                answer = future.result()
-            except StoppedError as error:
-                stopped = error
-                continue
-            asking.unreadable = asking.unreadable + 1 if answer.answer == "error" else 0
-            record = answer.record
-            answers.append(
-                (identifier.scheme, identifier.value, answer.answer, record and record.altmetric_id, answer.reason)
-            )
-            if record is not None:
-                found.append(record)
-        if answers:
-            _store(asking, answers, found)
-        if asking.unreadable >= MOST_ERRORS and stopped is None:
-            message = f"{MOST_ERRORS} answers in a row cannot be used, the last because {answers[-1][4]}; asked again tomorrow"
-            stopped = StoppedError(message)
+    while True:
+        try:
+            while stopped is None and len(open_) < 2 * asking.provider.at_once:
+                identifier = next(asked)
+                open_[threads.submit(asking.provider.look_up, identifier)] = identifier
+        except StopIteration:
+            pass
+        except StoppedError as error:
+            stopped = error
+        if stopped is not None:
+            open_ = {future: identifier for future, identifier in open_.items() if not future.cancel()}
+        if not open_:
+            break
+        stopped = _answered(asking, open_) or stopped
     if stopped is not None:
         raise stopped
+
+
+def _answered(asking: _Asking, open_: dict[Future[Found], Identifier]) -> StoppedError | None:
+    """Stores the answers that are there, and takes them off the open ones; returns why asking has to stop, if it has."""
+    stopped: StoppedError | None = None
+    done, _ = wait(open_, return_when=FIRST_COMPLETED)
+    answers: list[tuple[object, ...]] = []
+    found: list[Record] = []
+    for future in done:
+        identifier = open_.pop(future)
+        try:
+            answer = future.result()
+        except StoppedError as error:
+            stopped = error
+            continue
+        asking.unreadable = asking.unreadable + 1 if answer.answer == "error" else 0
+        record = answer.record
+        answers.append(
+            (identifier.scheme, identifier.value, answer.answer, record and record.altmetric_id, answer.reason)
+        )
+        if record is not None:
+            found.append(record)
+    if answers:
+        _store(asking, answers, found)
+    if asking.unreadable >= MOST_ERRORS and stopped is None:
+        message = (
+            f"{MOST_ERRORS} answers in a row cannot be used, the last because {answers[-1][4]}; asked again tomorrow"
+        )
+        stopped = StoppedError(message)
+    return stopped
 
 
 # Storing
@@ -477,15 +516,14 @@ def roll_up(connection: Connection, institution: str) -> float:
     started = time.monotonic()
     parameters = {"institution": institution}
     database.run(connection, "attention/temporary")
-    connection.execute("truncate placed, item")
+    connection.execute(f"truncate {', '.join(SUMMED)}")
     connection.execute("set local work_mem = '256MB'")
-    for name in ("items", "placed"):
+    for name in SUMMED:
         database.run(connection, f"attention/rollup_{name}", parameters)
-        connection.execute("analyze item")
-    connection.execute("analyze placed")
+        connection.execute(f"analyze {name}")
     for name in ("forget", "sums", "sources", "top"):
         database.run(connection, f"attention/rollup_{name}", parameters)
-    connection.execute("truncate placed, item")
+    connection.execute(f"truncate {', '.join(SUMMED)}")
     connection.commit()
     return time.monotonic() - started
 

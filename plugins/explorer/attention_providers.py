@@ -177,7 +177,7 @@ class DetailsPage:
         self.identifiers_per_call = IDENTIFIERS_AT_ONCE
         self.records_per_call = 1 if self.terms.mentions else RECORDS_AT_ONCE
         self.calls = 0
-        self._exhausted: str | None = None
+        self._over: StoppedError | None = None  # why nobody may ask any more
         self._lock = threading.Lock()
         self._session = PoliteSession(
             Limits(
@@ -277,8 +277,8 @@ class DetailsPage:
         """One call, with the waiting that it needs."""
         for attempt in range(self.terms.retries + 1):
             with self._lock:
-                if self._exhausted:
-                    raise QuotaError(self._exhausted)
+                if self._over:
+                    raise self._over
                 self.calls += 1
             try:
                 answer = self._session.request(method, url, params={"key": self._key}, form=form)
@@ -302,15 +302,18 @@ class DetailsPage:
         for name in names:
             if answer.headers.get(name, "").strip() == "0":
                 with self._lock:
-                    self._exhausted = (
+                    self._over = QuotaError(
                         f"the provider says that its quota is used up ({name}: 0); the rest is asked later"
                     )
 
     def _refused(self, answer: Answer) -> KeyRefusedError:
-        return KeyRefusedError(
+        refused = KeyRefusedError(
             f"the provider refuses the key of the Airflow connection `attention` (HTTP {answer.status}): check the key"
             " in its password, and that its licence includes this call"
         )
+        with self._lock:
+            self._over = refused
+        return refused
 
 
 def _too_many(status: int) -> str:

@@ -9,7 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.sdk import DAG, Param, TriggerRule, conf, dag, get_current_context, task, task_group
+from airflow.sdk import (
+    DAG,
+    Asset,
+    AssetAny,
+    AssetOrTimeSchedule,
+    CronTriggerTimetable,
+    Param,
+    TriggerRule,
+    conf,
+    dag,
+    get_current_context,
+    task,
+    task_group,
+)
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from explorer import config
@@ -58,13 +71,19 @@ def import_dag(path: Path, institution: Institution) -> DAG:
         read = extract(str(path), import_id, at_once=institution.source.politeness.connections)
         reviewed = in_a_row(str(path), import_id, after=read)
         approved = Approval(task_id="approve", doc_md=Approval.__doc__, yaml=str(path), import_id=import_id)
-        loaded = load(str(path), import_id)
+        loaded = load.override(outlets=[published_outputs(path)])(str(path), import_id)
         linked = link_attention(str(path), import_id)
         mailed = notify(str(path), import_id)
         closed = close_staging(str(path), import_id).as_teardown()
         reviewed >> approved >> loaded >> linked >> mailed >> closed
 
     return flow_of_an_import()
+
+
+def published_outputs(path: Path) -> Asset:
+    """The outputs of an institution in the warehouse, as Airflow knows them: changed by `load`, waited for by `attention`."""
+    slug = config.slug_of(path)
+    return Asset(name=f"warehouse_{slug}", uri=f"explorer://warehouse/{slug}/research_output", group="warehouse")
 
 
 @task
@@ -198,6 +217,8 @@ class Approval(HITLOperator):
 def load(path: str, import_id: Any) -> None:
     """Publishes in one transaction: readers see the old state or the new one."""
     step("load", path, import_id)
+    context = get_current_context()
+    context["outlet_events"][published_outputs(Path(path))].extra = {"import": import_id}
 
 
 @task
@@ -310,15 +331,20 @@ def freshness_dag(folders: Sequence[Path]) -> DAG:
     return look()
 
 
-def attention_dag(paths: list[str]) -> DAG:
-    """The DAG ``attention``: once a day what is due is asked for, of all institutions together, and linked for each."""
+def attention_dag(paths: Sequence[Path]) -> DAG:
+    """The DAG ``attention``: what is due is asked for, of all institutions together, and linked for each.
+
+    It runs once a day for all institutions, and whenever outputs were published, for those of whom they are.
+    """
+    daily = CronTriggerTimetable("0 5 * * *", timezone="UTC")
+    published = [published_outputs(path) for path in paths]
 
     @dag(
         dag_id="attention",
         dag_display_name="Refresh attention",
         description="Asks for the attention of outputs: new ones first, then those that changed lately, then the rest",
         doc_md=attention_dag.__doc__,
-        schedule="0 5 * * *",
+        schedule=AssetOrTimeSchedule(timetable=daily, assets=AssetAny(*published)) if published else daily,
         start_date=datetime(2026, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,
@@ -326,7 +352,7 @@ def attention_dag(paths: list[str]) -> DAG:
         default_args=DEFAULTS,
     )
     def flow_of_a_refresh() -> None:
-        link_again.expand(path=ask_for_attention(paths))
+        link_again.expand(path=ask_for_attention([str(path) for path in paths]))
 
     return flow_of_a_refresh()
 
@@ -336,8 +362,10 @@ def ask_for_attention(paths: list[str]) -> list[str]:
     """Asks for every identifier that is due, as far as budgets reach; returns the institutions that have outputs."""
     from explorer import flow
 
+    published = {asset.uri for asset in get_current_context()["triggering_asset_events"]}
+    concerned = [path for path in paths if not published or published_outputs(Path(path)).uri in published]
     with told():
-        return flow.ask_for_attention(paths)
+        return flow.ask_for_attention(concerned)
 
 
 @task(

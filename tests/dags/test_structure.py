@@ -115,8 +115,11 @@ def test_house_rules_of_every_dag(dags):
 def test_parsing_twice_makes_the_same_dag(dags, tmp_path: Path):
     from airflow.serialization.serialized_objects import DagSerialization
 
-    first = DagSerialization.to_dict(dags(lilliput=GOOD)["import_lilliput"])
-    assert DagSerialization.to_dict(dags()["import_lilliput"]) == first
+    names = ("import_lilliput", "attention")
+    bag = dags(lilliput=GOOD)
+    first = [DagSerialization.to_dict(bag[name]) for name in names]
+    again = dags()
+    assert [DagSerialization.to_dict(again[name]) for name in names] == first
     assert "password" not in str(first).lower()
 
 
@@ -137,3 +140,45 @@ def test_the_refresh_of_attention_asks_once_for_all_and_links_each(dags, tmp_pat
     assert flow.get_task("ask_for_attention").op_args == (
         [str(tmp_path / "blefuscu.yaml"), str(tmp_path / "lilliput.yaml")],
     )
+
+
+def test_publishing_outputs_refreshes_the_attention_of_that_institution_and_the_time_that_of_all(dags, tmp_path: Path):
+    found = dags(lilliput=GOOD, blefuscu=GOOD.replace("Lilliput University", "Blefuscu College"))
+    uris = {slug: f"explorer://warehouse/{slug}/research_output" for slug in ("lilliput", "blefuscu")}
+    for slug, uri in uris.items():
+        emitted = {(task.task_id, outlet.uri) for task in found[f"import_{slug}"].tasks for outlet in task.outlets}
+        assert emitted == {("load", uri)}
+    schedule = found["attention"].timetable
+    assert {asset.uri for asset in schedule.asset_condition.objects} == set(uris.values())
+    assert schedule.timetable.expression == "0 5 * * *"
+
+
+def test_a_refresh_concerns_those_whose_outputs_were_published_or_all(dags, tmp_path: Path, monkeypatch):
+    from airflow.sdk import Asset
+
+    from explorer import flow, pipeline
+
+    asked = []
+    monkeypatch.setattr(flow, "ask_for_attention", lambda paths: asked.append(paths) or paths)
+    ask = dags(lilliput=GOOD, blefuscu=GOOD)["attention"].get_task("ask_for_attention")
+    paths = [str(tmp_path / "blefuscu.yaml"), str(tmp_path / "lilliput.yaml")]
+    one = Asset(name="warehouse_lilliput", uri="explorer://warehouse/lilliput/research_output")
+    for events in ({}, {one: ["an event"]}):
+        monkeypatch.setattr(pipeline, "get_current_context", lambda events=events: {"triggering_asset_events": events})
+        ask.python_callable(paths)
+    assert asked == [paths, paths[1:]]
+
+
+def test_without_institutions_attention_waits_for_its_time_alone(dags):
+    assert dags()["attention"].timetable.expression == "0 5 * * *"
+
+
+@pytest.mark.parametrize(
+    "file", ["plugins/explorer/pipeline.py", *(f"dags/{f.name}" for f in (ROOT / "dags").glob("*.py"))]
+)
+def test_no_file_makes_a_new_version_of_its_dags_at_every_parse(file: str):
+    from airflow.utils.dag_version_inflation_checker import check_dag_file_stability
+
+    found = check_dag_file_stability(str(ROOT / file))
+    assert not found.warnings
+    assert not found.runtime_varying_values

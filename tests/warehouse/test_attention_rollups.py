@@ -50,7 +50,7 @@ def frame(connection: psycopg.Connection, query: str) -> pd.DataFrame:
 
 
 def computed(connection: psycopg.Connection) -> tuple[dict, dict, dict]:
-    """Sums, sums by source, and the order of scores, by place: from the plain tables, without SQL beyond reading."""
+    """Sums, sums by source, and the order of scores with the first output of each, by place; no SQL beyond reading."""
     link = frame(connection, "select output_key, tracked from attention.link")
     parents = frame(connection, "select department_key, parent_key from warehouse.department_parent")
     direct = frame(connection, "select output_key, department_key from warehouse.output_department")
@@ -90,7 +90,8 @@ def computed(connection: psycopg.Connection) -> tuple[dict, dict, dict]:
             by_source[*place, name] = (int(group["accounts"].sum()), len(group))
         best = now[now["mentions"] > 0].reset_index().assign(score=lambda f: f["score"].astype(float))
         best = best.sort_values(["score", "tracked"], ascending=[False, True]).head(10)
-        top[place] = list(best["tracked"])
+        first = link[link["output_key"].isin(outputs)].groupby("tracked")["output_key"].min()
+        top[place] = [(name, first[name]) for name in best["tracked"]]
     return sums, by_source, {place: rows for place, rows in top.items() if rows}
 
 
@@ -120,11 +121,11 @@ def test_the_sums_are_those_of_an_independent_computation(
             (r[0], r[1], r[2]): (r[3], r[4])
             for r in connection.execute("select kind, key, source, accounts, tracked from attention.rollup_source")
         } == by_source
-        listed: dict[tuple[str, str], list[str]] = {}
-        for kind, key, tracked in connection.execute(
-            "select kind, key, tracked from attention.rollup_top order by kind, key, position"
+        listed: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for kind, key, *named in connection.execute(
+            "select kind, key, tracked, output_key from attention.rollup_top order by kind, key, position"
         ):
-            listed.setdefault((kind, key), []).append(tracked)
+            listed.setdefault((kind, key), []).append(tuple(named))
         assert listed == top
     whole = sums["institution", ""]
     assert whole[4] != 0, "something has changed within a week"

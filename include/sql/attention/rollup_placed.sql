@@ -1,24 +1,22 @@
--- Purpose: where each tracked output counts, with how many outputs: the institution, every department that these stand in or
---   below, their authors. Those that are not tracked are one row for each place.
+-- Purpose: the tracked outputs of each part, each once: one that several outputs are stands in the departments of all of them.
 -- Parameters: institution.
--- Row count: places of tracked outputs.
-insert into placed (kind, key, item, outputs, output_key)
-with recursive below as (
-    select key as top, key from warehouse.department where institution = %(institution)s
-    union
-    select b.top, p.department_key
-    from below b join warehouse.department_parent p on p.institution = %(institution)s and p.parent_key = b.key
-), place as (
-    select 'institution' as kind, '' as key, key as output_key from warehouse.research_output where institution = %(institution)s
-    union all
-    select distinct 'department', b.top, d.output_key
-    from below b join warehouse.output_department d on d.institution = %(institution)s and d.department_key = b.key
-    union all
-    select 'author', author_key, output_key from warehouse.authorship where institution = %(institution)s
+-- Row count: tracked outputs of parts.
+insert into placed (part, item)
+with credit as (
+    select p.place, s.item, s.shared
+    from warehouse.authorship a
+    join place p on p.kind = 'author' and p.key = a.author_key
+    join standing s on s.key = a.output_key
+    where a.institution = %(institution)s and s.item is not null
+), several as (
+    select s.item, coalesce(array_agg(distinct d.place order by d.place) filter (where d.place is not null), '{}') as departments
+    from standing s left join lateral unnest(s.departments) as d (place) on true
+    where s.shared group by s.item
 )
-select p.kind, p.key, l.item, count(*), min(p.output_key)
-from place p
-left join (
-    select l.output_key, i.item from attention.link l join item i using (tracked) where l.institution = %(institution)s
-) l using (output_key)
-group by p.kind, p.key, l.item
+select p.part, s.item from standing s join part p using (departments) where s.item is not null and not s.shared
+union all
+select p.part, s.item from several s join part p using (departments)
+union all
+select place, item from credit where not shared
+union all
+select distinct place, item from credit where shared

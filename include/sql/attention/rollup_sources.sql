@@ -2,7 +2,15 @@
 -- Parameters: institution.
 -- Row count: sums.
 insert into attention.rollup_source (institution, kind, key, source, accounts, tracked)
-select %(institution)s, p.kind, p.key, s.source, sum(s.accounts::bigint), count(*)
-from placed p
-join (select item, source, accounts from item cross join jsonb_each_text(sources) as e (source, accounts)) s using (item)
-group by p.kind, p.key, s.source
+with counted as (
+    select i.item, s.source, s.accounts
+    from item i
+    join attention.snapshot_source s on s.account = i.account and s.tracked = i.tracked and s.day = i.snapshot_day
+    where s.accounts > 0
+), parts as (
+    select p.part, c.source, sum(c.accounts) as accounts, count(*) as tracked
+    from placed p join counted c using (item) group by p.part, c.source
+)
+select %(institution)s, l.kind, l.key, s.source, sum(s.accounts), sum(s.tracked)
+from parts s join reach r using (part) join place l using (place)
+group by l.kind, l.key, s.source

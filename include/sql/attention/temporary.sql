@@ -35,20 +35,44 @@ create temp table if not exists record (
     identifiers jsonb not null,
     posts jsonb
 );
-create temp table if not exists placed (
+create temp table if not exists place (
+    place integer primary key,
     kind text not null,
-    key text collate "C" not null,
-    item integer,
-    outputs bigint not null,
-    output_key text collate "C" not null
+    key text collate "C" not null
+);
+create temp table if not exists mine (
+    account text collate "C" not null,
+    tracked text collate "C" not null,
+    outputs bigint not null
 );
 create temp table if not exists item (
     item integer primary key,
+    account text collate "C" not null,
     tracked text collate "C" not null,
-    output_key text collate "C" not null,
+    outputs bigint not null,
+    snapshot_day date,
     score numeric,
     mentions bigint not null,
     mentions_week bigint not null,
-    score_week numeric not null,
-    sources jsonb not null
+    score_week numeric not null
+);
+create temp table if not exists standing (
+    key text collate "C" not null,
+    item integer,
+    shared boolean not null,
+    departments integer[] not null
+);
+create index if not exists standing_shared on standing (item) where shared;
+create temp table if not exists part (
+    part integer primary key,
+    outputs bigint not null,
+    departments integer[]
+);
+create temp table if not exists reach (
+    part integer not null,
+    place integer not null
+);
+create temp table if not exists placed (
+    part integer not null,
+    item integer not null
 )
