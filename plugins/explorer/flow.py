@@ -340,6 +340,8 @@ def settle(place: Site, import_id: int, *, stays: bool = False) -> None:
             log.info("mended to be read: %s", ", ".join(f"{kind} {number}" for kind, number in repairs))
         for part, sentence in staging.losses(connection):
             log.warning("%s is incomplete: %s", part, sentence)
+        for part, sentence in staging.notes_on_parts(connection):
+            log.warning("%s: %s", part, sentence)
 
 
 def validate(place: Site, import_id: int, *, stays: bool = False) -> None:

@@ -355,3 +355,13 @@ def losses(connection: Connection) -> Iterator[tuple[str, str]]:
     rows = connection.execute("select name, incomplete from part where incomplete is not null order by number")
     for name, sentence in rows:
         yield str(name), str(sentence)
+
+
+def notes_on_parts(connection: Connection) -> Iterator[tuple[str, str]]:
+    """What is to be known of parts as wholes, the weighty things: (name, sentence)."""
+    rows = connection.execute(
+        "select p.name, n.message from note n join part p on n.entity = 'part' and p.number = n.record >> 50"
+        " where n.severity = 'warning' order by n.record"
+    )
+    for name, message in rows:
+        yield str(name), str(message)

@@ -32,6 +32,7 @@ HARMLESS = [
     "busy_seconds", "busy_date", "too_many_requests", "server_error", "redirect", "html", "errors_as_422", "truncated",
     "text_before", "text_after", "gzip", "gzip_undeclared", "slow", "silence", "reset", "cut", "expired_token",
     "same_token", "empty_page", "refuses_seconds", "fractions", "ignores_from", "repeats_records",
+    "no_records",
 ]  # fmt: skip
 HARMLESS_FOR_EVER = [
     "redirect", "errors_as_422", "text_before", "text_after", "gzip", "gzip_undeclared", "refuses_seconds", "fractions",
@@ -147,6 +148,19 @@ def test_what_a_list_lost_is_told(kind: str, sentence: str) -> None:
     assert sentence in str(found.pages[-1].incomplete)
     assert found.pages[-1].cursor is None
     assert 0 < len(found.outputs) < 200
+
+
+def test_a_server_that_ignores_from_is_told_of_and_gives_what_it_gives() -> None:
+    since = "2026-01-01T00:00:00Z"
+    plan = Plan("incremental", {"outputs": since})
+    older = sum(str(each.datestamp) < "2025-12-31" for each in well().outputs.values())
+    found = harvest(Fault("ignores_from", times=None), plan=plan)
+    assert found.outputs == well().outputs
+    assert not any(page.notes for page in found.pages[:-1])
+    (note,) = found.pages[-1].notes
+    assert (note.code, note.severity) == ("dates_ignored", "warning")
+    assert f"{older} of 200 records did not change between {since} and …" in note.message
+    assert not any(page.notes for page in harvest(plan=plan).pages)
 
 
 def test_only_what_changed_is_asked_for() -> None:

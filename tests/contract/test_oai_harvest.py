@@ -137,6 +137,32 @@ def test_ends_of_a_list(end: str) -> None:
     assert pages[-1].incomplete is None
 
 
+@pytest.mark.parametrize("nothing", [error("noRecordsMatch"), records(), document("<ListRecords/>")])
+@pytest.mark.parametrize("slips", [1, TRIES - 1, TRIES])
+def test_no_records_in_mid_list_is_asked_again_and_then_a_loss(nothing: str, slips: int) -> None:
+    """Where more records were announced than came: a slip of the server, or a list that lost something."""
+    asked: list[str] = []
+
+    def answer(query: dict[str, str]) -> str:
+        if query["verb"] == "Identify":
+            return identify()
+        asked.append(query.get("resumptionToken", ""))
+        if not asked[-1]:
+            return records(record(1), record(2), token="b", size=4)
+        return nothing if asked.count("b") <= slips else records(record(3), record(4))
+
+    with repository(answer) as (oai, _):
+        pages = list(oai.read(OUTPUTS, FULL, None))
+    if slips < TRIES:
+        assert numbers(pages) == ["1", "2", "3", "4"]
+        assert pages[-1].incomplete is None
+    else:
+        assert numbers(pages) == ["1", "2"]
+        assert pages[-1].incomplete == "The repository announced 4 records and sent 2."
+    assert pages[-1].cursor is None
+    assert asked.count("b") == min(slips + 1, TRIES)
+
+
 def test_no_records_is_an_empty_list_with_a_clock() -> None:
     with repository(lists(first=error("noRecordsMatch"))) as (oai, _):
         (page,) = oai.read(OUTPUTS, FULL, None)

@@ -19,7 +19,7 @@ from explorer.records import Department, Note, Output
 from explorer.sources import Abilities, Cursor, Finding, Page, Part, Plan, SourceError
 from explorer.sources.oai_departments import DepartmentFile
 from explorer.sources.oai_names import FinalNames, located
-from explorer.sources.oai_narrowing import EVERYTHING, MOST_SOUND, Narrowing, Window
+from explorer.sources.oai_narrowing import EVERYTHING, MOST_SOUND, Narrowing, Window, is_outside
 from explorer.sources.oai_platforms import Accent, DepartmentsClosedError, Settings, accent
 from explorer.sources.oai_protocol import TRIES, OaiError, OaiRepository
 from explorer.sources.oai_records import output
@@ -57,6 +57,7 @@ class Position:
     base: int = 0
     now: str = ""
     sound: int = 0
+    outside: int = 0  # records that were not asked for: of other dates
 
     @classmethod
     def of(cls, cursor: Cursor | None) -> Position:
@@ -70,8 +71,8 @@ class Position:
         """Whether nothing is left, behind a page."""
         return self.token is None and not self.windows
 
-    def after(self, document: Document) -> Position:
-        """The position behind one more page."""
+    def after(self, document: Document, asked: Window) -> Position:
+        """The position behind one more page of what was ``asked``."""
         read = self.read + len(document.records)
         # a list that gets shorter while it is read may have skipped a record: the longest that was announced counts
         sizes = [each for each in (document.size, self.expected) if each is not None]
@@ -84,6 +85,7 @@ class Position:
             empty=0 if document.records else self.empty + 1,
             windows=self.windows[1:] if at_end else self.windows,
             base=read if at_end else self.base,
+            outside=self.outside + sum(is_outside(each.header, asked) for each in document.records),
         )
 
     def again(self) -> Position:
@@ -102,6 +104,7 @@ class _Step:
     ended: bool
     restart: bool
     incomplete: str | None
+    notes: Sequence[Note] = ()
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,7 @@ class OaiPmh:
             repairs=dict(document.repairs),
             restart=step.restart,
             incomplete=step.incomplete,
+            notes=step.notes,
         )
 
     def _described(self, records: Iterable[Record]) -> Iterator[Department]:
@@ -292,10 +296,11 @@ class OaiPmh:
         """Follows the tokens. An expired one begins the list anew; one that comes again ends it, with a word."""
         sent: set[str] = set()
         restart = False
+        asked = (arguments.get("from", ""), arguments.get("until", ""))
         while True:
             lost = None
             try:
-                document = self._ask(_request(self.repository, arguments, position), position.token, sent)
+                document = self._ask(_request(self.repository, arguments, position), position, sent)
             except ServerError as error:
                 restart = restart or not position.windows
                 position, narrowed, lost = self._narrowed(arguments, position, error)
@@ -314,10 +319,11 @@ class OaiPmh:
                 continue
             if position.token:
                 sent.add(position.token)
-            position = position.after(document)
+            position = position.after(document, asked)
             incomplete = _lost(document, position, sent)
             ended = position.ended or incomplete is not None
-            yield _Step(document, position, ended, restart, incomplete or lost)
+            notes = _dates_ignored(asked, position) if ended else ()
+            yield _Step(document, position, ended, restart, incomplete or lost, notes)
             if ended:
                 return
             restart = False
@@ -343,14 +349,18 @@ class OaiPmh:
             raise error
         return replace(position, sound=position.sound + found.sound), found.document, found.lost
 
-    def _ask(self, arguments: Mapping[str, str], token: str | None, sent: set[str]) -> Document:
-        """One page. An answer that leads back to a page that was read is asked for again, in case it was a slip."""
+    def _ask(self, arguments: Mapping[str, str], position: Position, sent: set[str]) -> Document:
+        """One page. One that leads back, or ends a list before all that was announced came, is asked for again: a slip?"""
+        token = position.token
         if token is None:
             return self._with_second_looks(self._first(arguments))
         document = self.repository.ask("ListRecords", {"resumptionToken": token})
-        for _ in range(TRIES - 1):
-            if document.token != token and document.token not in sent:
+        for attempt in range(TRIES - 1):
+            leads_back = document.token is not None and document.token in {token, *sent}
+            ends_early = not document.records and not document.token and position.read < (position.expected or 0)
+            if not leads_back and not ends_early:
                 break
+            self.repository.pause(attempt)
             document = self.repository.ask("ListRecords", {"resumptionToken": token})
         return self._with_second_looks(document)
 
@@ -494,6 +504,18 @@ def _request(repository: OaiRepository, arguments: Mapping[str, str], position: 
     if not position.windows:
         return arguments
     return Narrowing(repository, arguments, position.now).within(position.windows[0])
+
+
+def _dates_ignored(asked: Window, position: Position) -> Sequence[Note]:
+    """What to say of a server that gave records of other dates than those that were asked for; all of them are taken."""
+    if not position.outside:
+        return ()
+    since, until = (each or "…" for each in asked)
+    message = (
+        f"The repository does not keep to the dates that it is asked for: {position.outside} of {position.read} records did"
+        f" not change between {since} and {until}. They were read all the same; its administrators may want to know."
+    )
+    return (Note("dates_ignored", message, "warning", "from", since),)
 
 
 def _lost(document: Document, position: Position, sent: set[str]) -> str | None:

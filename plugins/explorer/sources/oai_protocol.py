@@ -75,8 +75,12 @@ class OaiRepository:
                 passing = document.truncated or (bool(codes) and codes.isdisjoint(SENTENCES) and not holds)
                 if not passing or last:
                     return _sound(document, where)
-            time.sleep(self._session.limits.backoff * 2**attempt)
+            self.pause(attempt)
         raise AssertionError("the last try returns or raises")  # pragma: no cover
+
+    def pause(self, attempt: int) -> None:
+        """Waits before one more try, longer each time."""
+        time.sleep(self._session.limits.backoff * 2**attempt)
 
     def pages(self, verb: str) -> Iterator[Document]:
         """All pages of a list that is read in one go."""
