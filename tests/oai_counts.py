@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 DC = {"dc": "http://purl.org/dc/elements/1.1/"}
 RECORD = "//*[local-name()='record'][*[local-name()='header']]"
 DELETED = "*[local-name()='header'][@status='deleted']"
+# Metadata with elements, none of which is Dublin Core.
+FOREIGN = (
+    "*[local-name()='metadata']/*[*][not(descendant-or-self::*[starts-with(namespace-uri(), 'http://purl.org/dc/')])]"
+)
 DOI = re.compile(r"\b10\.\d{4,9}/\S")
 HANDLE = re.compile(r"(?:hdl\.handle\.net/|/handle/)(?!123456789/)\d[\d.]*/\S|^(?!10\.|123456789/)\d[\d.]+/\S+$")
 PUBMED = re.compile(r"ncbi\.nlm\.nih\.gov/pubmed/\d|list_uids=\d|^PMID:? ?\d|\bPMID: ?\d")
@@ -40,7 +44,7 @@ class Row:
     headers: int  # ListIdentifiers
     records: int
     deleted: int
-    rejected: int  # live, without metadata
+    rejected: int  # live, without metadata, or in a format that is not Dublin Core
     authors: int  # different creators, record by record
     doi: int
     pmid: int
@@ -57,7 +61,7 @@ def counted(file: Path, name: str, platform: str) -> Row:
         return Row(name, *([0] * 11))
     records = root.xpath(RECORD)
     live = [each for each in records if not each.xpath(DELETED)]
-    described = [each for each in live if each.xpath("*[local-name()='metadata']/*")]
+    described = [each for each in live if each.xpath("*[local-name()='metadata']/*") and not each.xpath(FOREIGN)]
     found = [_schemes(each, platform) for each in described]
     return Row(
         name,

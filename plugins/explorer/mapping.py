@@ -49,6 +49,7 @@ class Values:
 
     fields: Mapping[str, Value]
     missing: tuple[str, ...] = ()
+    found: bool = True  # whether the record has any of the fields
 
     def text(self, name: str) -> str | None:
         """The field as text; None where it is empty."""
@@ -71,6 +72,7 @@ class XmlMapping:
 
     def __init__(self, rules: Rules) -> None:
         self.version = rules.version
+        self._families = {_family(each): each for each in rules.namespaces.values()}
         self._fields = [
             (name, rule, etree.XPath(rule.path, namespaces=dict(rules.namespaces)), TRANSFORMS[rule.transform])
             for name, rule in rules.fields.items()
@@ -80,14 +82,36 @@ class XmlMapping:
         """The record's values; paths begin at ``element``."""
         values: dict[str, Value] = {}
         missing = []
+        nothing = True
         for name, rule, path, transform in self._fields:
             found = path(element)
             value = transform([plain(each) for each in found] if isinstance(found, list) else [str(found)])
             empty = value is None or value == ()
+            nothing = nothing and empty
             values[name] = rule.default if empty else value
             if empty and rule.required and rule.default is None:
                 missing.append(name)
-        return Values(values, tuple(missing))
+        return Values(values, tuple(missing), found=not nothing)
+
+    def knows(self, element: etree._Element) -> bool:
+        """Whether any element is of a namespace of the rules."""
+        known = set(self._families.values())
+        return any(etree.QName(each).namespace in known for each in element.iter(etree.Element))
+
+    def respell(self, element: etree._Element) -> bool:
+        """Puts elements of another version of a namespace, or of none, into the one of the rules; whether there were any.
+
+        Servers write ``https``, forget a slash, use an older version, or declare no namespace at all.
+        """
+        only = next(iter(self._families.values())) if len(self._families) == 1 else None
+        changed = False
+        for each in element.iter(etree.Element):
+            name = etree.QName(each)
+            known = self._families.get(_family(name.namespace or "")) if name.namespace not in _NO_NAMESPACE else only
+            if known and known != name.namespace:
+                each.tag = f"{{{known}}}{name.localname}"
+                changed = True
+        return changed
 
 
 @functools.cache
@@ -110,6 +134,16 @@ def rules(name: str) -> Rules:
 def xml_mapping(name: str) -> XmlMapping:
     """The compiled ``include/mappings/<name>.yaml``."""
     return XmlMapping(rules(name))
+
+
+_NO_NAMESPACE = (None, "", "http://www.openarchives.org/OAI/2.0/")  # the last is inherited where none is declared
+_VERSION = re.compile(r"/(?:elements|terms|kernel-?|v?[\d.]+)(?:[/#.\d-].*)?$|[/#]+$")
+
+
+def _family(namespace: str) -> str:
+    """A namespace without what differs between its versions: ``purl.org/dc``, ``datacite.org/schema``."""
+    bare = re.sub(r"^https?://(?:www\.)?", "", namespace.strip().lower())
+    return _VERSION.sub("", bare)
 
 
 def plain(found: object) -> str:

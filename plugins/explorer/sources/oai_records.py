@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import html
 import re
 import unicodedata
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
+from lxml import etree
 from stdnum import isni
 
 from explorer import identifiers
 from explorer.mapping import Values, xml_mapping
 from explorer.records import Contribution, Identifier, Note, Output, Refusal
+from explorer.tables import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from explorer.mapping import XmlMapping
     from explorer.sources.oai_platforms import Accent, Candidate, Credit, Settings
     from explorer.sources.oai_xml import Element, Record
 
 _ORCID = re.compile(
-    r"(?:(?:https?://)?(?:www\.)?orcid\.org/|orcid:)?\s*(\d{4}-?\d{4}-?\d{4}-?\d{3}[\dX])/?", re.ASCII | re.IGNORECASE
+    r"(?:urn:|info:)?(?:orcid\s*(?:id)?\s*[:/=]?)?\s*(?:(?:https?://)?(?:www\.)?orcid\.org/)?\s*"
+    r"(\d{4}-?\d{4}-?\d{4}-?\d{3}[\dX])/?",
+    re.ASCII | re.IGNORECASE,
 )
-_MAIL = re.compile(r"(?:mailto:)?([^@\s:<>]+@[^@\s<>]+\.[^@\s<>]+)", re.IGNORECASE)
-_MAIL_WITHIN = re.compile(r"\s*[<(\[]?\s*[^@\s:<>()\[\]]+@[^@\s<>()\[\]]+\.[^@\s<>()\[\]]+\s*[>)\]]?")
+_DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
+# An address with the @ spelled out, too, and with whatever stands around it.
+_LOCAL, _HOST = r"[^\s@<>()\[\]{},;:\"=/?&]+", r"[^\s@<>()\[\]{},;:\"/?&.]+(?:\.[^\s@<>()\[\]{},;:\"/?&.]+)+"
+_MAIL_WITHIN = re.compile(rf"({_LOCAL})(?:\s*@\s*|\s*[\[({{<]\s*at\s*[\])}}>]\s*|\s+at\s+)({_HOST})", re.IGNORECASE)
+_ROUND_MAIL = r"\s*(?:[<(\[]\s*)?(?:(?:mailto|e-?mail)\s*[:=]\s*)?"
+_MAIL_IN_NAME = re.compile(rf"{_ROUND_MAIL}(?:{_MAIL_WITHIN.pattern}|\S*@\S*)(?:\s*[>)\]])?", re.IGNORECASE)
 _WHOLE_BOOK = re.compile(r"\b(?:book|monograph|thesis|dissertation|report)\b", re.IGNORECASE)
 _PART_OF_BOOK = re.compile(r"\b(?:section|chapter|part|item|article|review)\b", re.IGNORECASE)
 _NOT_AVAILABLE = "item is not available"
@@ -47,8 +58,8 @@ def output(record: Record, accent: Accent, settings: Settings, harvested: str | 
     metadata = record.metadata
     if refusal is None and not header.deleted:
         if metadata is not None:
-            values = xml_mapping(accent.mapping).read(metadata)
-        refusal = _lacks(metadata, values)
+            values = _read(metadata, xml_mapping(accent.mapping))
+        refusal = _lacks(metadata, values, accent.mapping)
     if refusal is not None or header.deleted or metadata is None:
         return Output(
             header.identifier,
@@ -76,12 +87,25 @@ def output(record: Record, accent: Accent, settings: Settings, harvested: str | 
     )
 
 
-def _lacks(metadata: Element | None, values: Values) -> Refusal | None:
+def _read(metadata: Element, mapping: XmlMapping) -> Values:
+    """The record's values; where nothing is found, once more with the namespaces as they should be."""
+    values = mapping.read(metadata)
+    return mapping.read(metadata) if not values.found and mapping.respell(metadata) else values
+
+
+def _lacks(metadata: Element | None, values: Values, mapping: str) -> Refusal | None:
     """Why a live record cannot be taken. Some repositories give no metadata, some one sentence instead (Dryad)."""
     if metadata is None or (
         values.text("title") is None and _NOT_AVAILABLE in " ".join(map(str, metadata.itertext())).lower()
     ):
         return Refusal("no_metadata", "The record is live, but the repository gives no metadata for it.")
+    if not values.found and len(metadata) and not xml_mapping(mapping).knows(metadata):
+        root = etree.QName(metadata)
+        message = (
+            f"Nothing of the record's metadata is understood ({root.localname} of {root.namespace or 'no namespace'}): set"
+            " source.metadata_prefix to the format of this platform, or ask the repository's administrators what it sends."
+        )
+        return Refusal("unknown_format", message, "metadata")
     if values.missing:
         return Refusal("missing_field", f"The record lacks: {', '.join(values.missing)}.", values.missing[0])
     return None
@@ -127,7 +151,8 @@ def _stated(candidate: Candidate, settings: Settings, notes: list[Note]) -> Iter
     if parsed.value is not None:
         yield Identifier(parsed.scheme, parsed.value)
     elif candidate.how == "typed" and parsed.refusal is not None:
-        notes.append(Note(parsed.refusal.rule, parsed.refusal.reason, "warning", candidate.scheme, candidate.text))
+        reason, value = masked(parsed.refusal.reason), masked(candidate.text)
+        notes.append(Note(parsed.refusal.rule, reason, "warning", candidate.scheme, value))
 
 
 def _is_prose(text: str) -> bool:
@@ -155,14 +180,41 @@ def _contributions(people: Iterable[Credit], settings: Settings, notes: list[Not
             yield contribution
 
 
+def mail_address(text: str) -> str | None:
+    """The e-mail address that a text is, holds or spells out, in lower case; None where it holds none.
+
+    Anything with an ``@`` counts as one, also where no address can be made out: it is never shown.
+    """
+    plain = _unveiled(text)
+    found = _MAIL_WITHIN.search(plain)
+    if found:
+        return f"{found[1]}@{found[2]}".lower()
+    return plain.lower() if "@" in plain else None
+
+
+def without_mail(name: str) -> str:
+    """A name without any e-mail address in it."""
+    plain = _unveiled(name)
+    if "@" not in plain and not _MAIL_WITHIN.search(plain):
+        return name
+    return " ".join(_MAIL_IN_NAME.sub(" ", plain).split())
+
+
+def _unveiled(text: str) -> str:
+    """A text as a person would read it: ``%40``, ``&#64;`` and a wide ``@`` are an ``@``."""
+    return unicodedata.normalize("NFKC", unquote(html.unescape(text)))
+
+
 def _contribution(credit: Credit, hash_key: bytes, notes: list[Note]) -> Contribution | None:
     """A person under the best key: ORCID iD, local id, hash of the e-mail address, name."""
     found: dict[str, str] = {}  # by kind, in the order of the record
-    for text in (each.strip()[:_LONGEST] for each in credit.ids):
-        if as_mail := _MAIL.fullmatch(text):
-            digest = hmac.new(hash_key, as_mail[1].lower().encode(), hashlib.sha256)
+    for text in map(str.strip, credit.ids):
+        if address := mail_address(text):
+            digest = hmac.new(hash_key, address.encode("utf-8", "replace"), hashlib.sha256)
             found.setdefault("mail", digest.hexdigest()[:32])
-        elif (as_orcid := _ORCID.fullmatch(text)) and isni.is_valid(as_orcid[1]):
+            continue
+        text = text[:_LONGEST]  # noqa: PLW2901 - no part of an address is left by cutting
+        if (as_orcid := _ORCID.fullmatch(text.translate(_DASHES))) and isni.is_valid(as_orcid[1]):
             digits = isni.compact(as_orcid[1]).upper()
             found.setdefault("orcid", "-".join(digits[at : at + 4] for at in range(0, 16, 4)))
         elif text:
@@ -170,9 +222,7 @@ def _contribution(credit: Credit, hash_key: bytes, notes: list[Note]) -> Contrib
                 message = f"{text} looks like an ORCID iD, but its check digit is wrong: kept as a local id."
                 notes.append(Note("invalid_orcid", message, "warning", "creator", text))
             found.setdefault("id", text)
-    name = credit.name[:_LONGEST]
-    if "@" in name:  # an address is never shown
-        name = " ".join(_MAIL_WITHIN.sub(" ", name).split())
+    name = without_mail(credit.name)[:_LONGEST]
     order = found if credit.keyed_by_first else _BEST_KEYS
     kind = next((each for each in order if each in found), None)
     if kind is None and not name:

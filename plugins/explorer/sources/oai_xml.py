@@ -108,7 +108,7 @@ class NotOaiError(SourceError):
 
 def parse(body: bytes) -> Document:
     """Reads an answer of any verb. Raises ``NotOaiError``."""
-    if b"<!DOCTYPE" not in body:
+    if b"<!DOCTYPE" not in body and not _is_utf8_after_all(body):
         try:
             return _document(_strict(body))
         except etree.XMLSyntaxError:
@@ -137,7 +137,8 @@ def _document(root: Element, repairs: Mapping[str, int] | None = None) -> Docume
     """A well-formed answer, read."""
     lists = [child for child in root if _name(child) not in {"responseDate", "request", "error"}]
     children = [child for each in (root, *lists) for child in each]
-    token = next((child for child in children if _name(child) == "resumptionToken"), None)
+    tokens = [child for child in children if _name(child) == "resumptionToken"]
+    token = next((each for each in tokens if _text(each)), next(iter(tokens), None))
     size = (token.get("completeListSize") or "").strip() if token is not None else ""
     named = {name: [child for child in children if _name(child) == name] for name in _ITEMS}
     return Document(
@@ -161,9 +162,19 @@ def _record(element: Element) -> Record:
     header = _header(head) if head is not None else Header(None)
     return Record(
         header,
-        None if metadata is None else next(iter(metadata), None),
+        None if metadata is None else _unwrapped(next(iter(metadata), None)),
         None if header.identifier else Refusal("no_key", "The record has no identifier in its header."),
     )
+
+
+def _unwrapped(element: Element | None) -> Element | None:
+    """The record of a collection of one (``modsCollection``), or of a wrapper."""
+    if element is not None and len(element) == 1 and _name(element[0]) in _RECORDS:
+        return element[0]
+    return element
+
+
+_RECORDS = frozenset({"dc", "mods"})
 
 
 def _header(element: Element) -> Header:
@@ -220,7 +231,7 @@ _PROLOGUE = re.compile(r"\ufeff?\s*+(?:<\?(?>.*?\?>)\s*+|<!--(?>.*?-->)\s*+)*+",
 _DECLARED = re.compile(rb"<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([\w.:-]{1,40})[\"']")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _AMPERSAND = re.compile(r"&(?:#(\d{1,9}|[xX][0-9a-fA-F]{1,8});|([A-Za-z][A-Za-z0-9]{0,40});)?")
-_LESS_THAN = re.compile(r"<(?![A-Za-z_/!?])")
+_LESS_THAN = re.compile(r"<(?!/?[A-Za-z_][\w.:-]*[\s/>]|!--|\?)")  # what no tag begins with
 _PREFIX = re.compile(r"</?([A-Za-z_][\w.-]*):|\s([A-Za-z_][\w.-]*):[\w.-]+\s*=\s*[\"']")
 _BYTES = re.compile(
     rb"((?:[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]"
@@ -252,6 +263,9 @@ def _decoded(body: bytes, repairs: Counter[str]) -> str:
     encoding = declared.group(1).decode() if declared else "utf-8"
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
+    elif _is_utf8_after_all(body):
+        repairs["wrong_encoding"] += 1
+        encoding = "utf-8"
     try:
         return body.decode(encoding)
     except (UnicodeDecodeError, LookupError):
@@ -267,6 +281,18 @@ def _decoded(body: bytes, repairs: Counter[str]) -> str:
         return _BEST_GUESS[found[3][0]]
 
     return _BYTES.sub(right, body).decode("utf-8")
+
+
+def _is_utf8_after_all(body: bytes) -> bool:
+    """Whether an answer that declares another encoding is UTF-8: text of another kind is almost never valid as such."""
+    declared = _DECLARED.search(body[:300])
+    if declared is None or declared[1].lower() in {b"utf-8", b"utf8"} or body.isascii():
+        return False
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 _BEST_GUESS = [bytes([each]).decode("cp1252", "replace").replace("\ufffd", chr(each)).encode() for each in range(256)]

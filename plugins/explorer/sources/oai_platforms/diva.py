@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from explorer.mapping import Values
     from explorer.sources.oai_xml import Element, Record
 
-AUTHOR_ROLES = frozenset({"aut", "edt"})
-DEPARTMENT_ROLES = frozenset({"pbl", "org"})
+AUTHOR_ROLES = frozenset({"aut", "edt", "author", "editor"})
+DEPARTMENT_ROLES = frozenset({"pbl", "org", "publisher"})
 NO_ID = frozenset({"", "n/a"})
 TYPED = ("doi", "pmid", "handle", "isbn")
 JOINTS = (" > ", ", ", " / ", "/")  # how a file may write a path
@@ -47,7 +47,8 @@ _ORCID = re.compile(r"(?:orcid\.org=|https?://orcid\.org/|orcid:)?\s*(\d{4}-?\d{
 def credited(metadata: Element, _: Settings) -> Iterator[Credit]:
     """Authors and editors of the work; the institution's are those with a local id, which is also their key."""
     for person in _found(_PEOPLE, metadata):
-        if AUTHOR_ROLES.isdisjoint(_roles(person)):
+        roles = _roles(person)
+        if roles and AUTHOR_ROLES.isdisjoint(roles):
             continue
         local = _local_id(person)
         ids = (*((local,) if local else ()), *_orcids(person))
@@ -82,7 +83,8 @@ def _name(person: Element) -> str:
 
 
 def _roles(name: Element) -> set[str]:
-    return {plain(each).casefold() for each in _found(_ROLES, name)}
+    """Codes (``aut``), the end of an address (``…/relators/aut``), or words; none where none is told."""
+    return {plain(each).casefold().rstrip("/").rpartition("/")[2] for each in _found(_ROLES, name)} - {""}
 
 
 def _found(path: etree.XPath, element: Element) -> list[Element]:
