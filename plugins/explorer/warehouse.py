@@ -47,10 +47,19 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A table of what hangs on a thing: all its columns, of which the first names the thing."""
+    """A table of what hangs on a thing: the columns of its key, of which the first names the thing, and the others.
+
+    A row whose other columns change stays: what hangs on it in turn hangs on.
+    """
 
     table: str
-    columns: tuple[str, ...]
+    keys: tuple[str, ...]
+    values: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns."""
+        return self.keys + self.values
 
     @property
     def desired(self) -> str:
@@ -65,8 +74,8 @@ THINGS = (
     Thing("author", "author", ("key", "name", "ids", "fingerprint"),
           (Link("author_department", ("author_key", "department_key")),)),
     Thing("output", "research_output", ("key", "title", "type", "year", "venue", "groups", "fingerprint"),
-          (Link("output_identifier", ("output_key", "scheme", "value", "derived")),
-           Link("authorship", ("output_key", "author_key", "position", "name", "ids", "relation")),
+          (Link("output_identifier", ("output_key", "scheme", "value"), ("derived",)),
+           Link("authorship", ("output_key", "author_key"), ("position", "name", "ids", "relation")),
            Link("authorship_department", ("output_key", "author_key", "department_key")),
            Link("output_department", ("output_key", "department_key"))), counts_first_import=True),
 )  # fmt: skip
@@ -282,6 +291,8 @@ def apply_delta(connection: Connection, import_: Import) -> bool:
             _apply(connection, "load/update_things", import_, thing)
         _apply(connection, "load/insert_things", import_, thing)
         for link in thing.links:
+            if link.values and not first:
+                _apply(connection, "load/update_links", import_, thing, link)
             _apply(connection, "load/insert_links", import_, thing, link)
     if first:
         connection.execute("select warehouse.close_leaves(%s)", (slug,))
@@ -294,6 +305,8 @@ def _apply(connection: Connection, name: str, import_: Import, thing: Thing, lin
         (link.table, link.columns, link.desired) if link else (thing.table, thing.columns, thing.desired)
     )
     names = [sql.Identifier(c) for c in columns]
+    keys = [sql.Identifier(c) for c in (link.keys if link else columns[:1])]
+    others = names[len(keys) :]
     values: list[sql.Composable] = [sql.SQL("{}.{}").format(sql.Identifier("n"), n) for n in names]
     targets: list[sql.Composable] = list(names)
     if not link:
@@ -305,8 +318,9 @@ def _apply(connection: Connection, name: str, import_: Import, thing: Thing, lin
         "published": sql.Identifier("warehouse", f"{table}__{import_.institution}"),
         "desired": sql.Identifier(desired),
         "owner": names[0],
-        "same": sql.SQL(" and ").join(sql.SQL("n.{0} is not distinct from t.{0}").format(n) for n in names),
-        "assignments": comma.join(sql.SQL("{0} = n.{0}").format(n) for n in names[1:]),
+        "same": sql.SQL(" and ").join(sql.SQL("n.{0} = t.{0}").format(n) for n in keys),
+        "differs": sql.SQL(" or ").join(sql.SQL("n.{0} is distinct from t.{0}").format(n) for n in others),
+        "assignments": comma.join(sql.SQL("{0} = n.{0}").format(n) for n in others),
         "columns": comma.join([sql.Identifier("institution"), *targets]),
         "values": comma.join([sql.Placeholder("institution"), *values]),
     }

@@ -1,6 +1,6 @@
 -- Purpose: removes what hung on things that are removed or updated and should hang there no longer.
 -- Parameters: entity, institution. Identifiers: published and desired, the table and its counterpart in staging; owner, the column that
---   names the thing; same, the comparison of all columns.
+--   names the thing; same, the comparison of the columns of its key.
 -- Row count: rows removed.
 delete from {published} t
 using delta d
