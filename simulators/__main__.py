@@ -18,14 +18,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simulators import academies, voyages
+from simulators import academies, projectors, voyages
 from simulators.attention import Attention
 from simulators.bepress import Bepress
 from simulators.brobdingnag import brobdingnag, move_on
 from simulators.diva import Diva
 from simulators.dspace6 import DSpace6
 from simulators.dspace7 import DSpace7
-from simulators.elements import Elements, University, lagado, moves_on
+from simulators.elements import Elements, University
 from simulators.eprints import EPrints
 from simulators.esploro import Esploro
 from simulators.haplo import Haplo
@@ -71,10 +71,10 @@ def world_of(starts: Sequence[str]) -> World:
 def university_of(starts: Sequence[str]) -> University:
     """The demo's Elements as it is after these starts; what did not change keeps its date."""
     clock = VirtualClock(datetime.fromisoformat(starts[0]))
-    university = lagado(clock)
+    university = projectors.academy(clock)
     for step, start in enumerate(starts[1:], 1):
         clock.time = datetime.fromisoformat(start)
-        moves_on(university, step)
+        projectors.moves_on(university, step)
     university.clock = wall_clock
     return university
 

@@ -592,7 +592,7 @@ def _time(text: str | None) -> datetime:
 
 
 def lagado(clock: Clock) -> University:
-    """The demo's academy: a small faculty of projectors, some of whom like to stay unseen."""
+    """A small faculty of projectors, some of whom like to stay unseen; the demo's is ``simulators.projectors``."""
     place = University("Lagado", clock)
     for group in (
         Group("1", "Academy of Lagado"),
@@ -648,17 +648,3 @@ def lagado(clock: Clock) -> University:
                 )
             )
     return place
-
-
-def moves_on(place: University, step: int) -> None:
-    """What happens between two starts of the demo: a title is mended, a publication goes, somebody steps back."""
-    key = str(500 + 1 + step % 60)
-    if key in place.publications:
-        old = place.publications[key]
-        place.put(replace(old, records=tuple(replace(each, title=f"{each.title} (revised)") for each in old.records)))
-    gone = str(500 + 60 - step % 30)
-    if gone in place.publications and gone != key:
-        place.delete(gone)
-    shy = place.users.get(str(101 + step % 10))
-    if shy is not None:
-        place.put_user(replace(shy, level="Internal" if shy.level == "Public" else "Public"))
