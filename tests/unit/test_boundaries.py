@@ -103,3 +103,13 @@ def test_every_statement_file_has_a_header_and_is_used():
         assert name in sources or f'"{leaf}"' in sources or f"{folder}/{leaf.split('_')[0]}_{{" in sources, (
             f"{name} is not used"
         )
+
+
+def test_schema_files_are_numbered_one_by_one():
+    numbers = [int(file.name[:4]) for file in sorted((ROOT / "include" / "sql" / "schema").glob("*.sql"))]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_decisions_are_numbered_one_by_one():
+    numbers = [int(file.name[:4]) for file in sorted((ROOT / "docs" / "adr").glob("*.md"))]
+    assert numbers == list(range(1, len(numbers) + 1))
