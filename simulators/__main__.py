@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simulators import academies, projectors, voyages
+from simulators import academies, projectors, tribnia, voyages
 from simulators.attention import Attention
 from simulators.bepress import Bepress
 from simulators.brobdingnag import brobdingnag, move_on
@@ -29,6 +29,7 @@ from simulators.elements import Elements, University
 from simulators.eprints import EPrints
 from simulators.esploro import Esploro
 from simulators.haplo import Haplo
+from simulators.pure import OLD_VERSIONS, Key, Pure
 from simulators.repository import VirtualClock, World, stamp, wall_clock
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def main() -> int:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
+    royal, college = tribnia.stores_of(memory.starts)
     simulators: dict[str, Simulator] = {
         "eprints": EPrints(world_of(memory.starts)),
         "bepress": Bepress(voyages.laputa(wall_clock)),
@@ -129,6 +131,8 @@ def main() -> int:
         "esploro": Esploro(academies.glubbdubdrib(wall_clock)),
         "attention": Attention(wall_clock),
         "elements": Elements(university_of(memory.starts), login="gulliver", password="travels"),  # noqa: S106
+        "pure": Pure(royal, versions=OLD_VERSIONS, keys={"key-of-tribnia": Key()}),
+        "pure_new": Pure(college, versions={"new"}, keys={"key-of-langden": Key()}),
     }
     last = dict(memory.ports)
     with ExitStack() as stack:

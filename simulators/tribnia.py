@@ -16,6 +16,8 @@ from simulators.pure_world import Association, Contributor, Output, Outsider, Pe
 from simulators.repository import VirtualClock, wall_clock
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from simulators.pure_world import AssociationKind
 
 TOPICS = (
@@ -111,7 +113,7 @@ def moves_on(store: Store, step: int) -> None:
     store.noise(40)
 
 
-def stores_of(starts: list[str]) -> tuple[Store, Store]:
+def stores_of(starts: Sequence[str]) -> tuple[Store, Store]:
     """Both as they are after these starts (ISO 8601): each moved on a little at each but the first."""
     both = tribnia(datetime.fromisoformat(starts[0])), langden(datetime.fromisoformat(starts[0]))
     for store in both:
