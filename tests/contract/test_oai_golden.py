@@ -14,36 +14,44 @@ from explorer.sources.oai_platforms import accent
 from explorer.sources.oai_records import output
 from explorer.sources.oai_xml import Document, parse
 from tests.contract.test_oai_harvest import made
-from tests.oai_counts import SCHEMES, rows
+from tests.oai_counts import PLATFORM_OF, SCHEMES, rows
 from tests.samples import sample
 
 GOLDEN = sorted(Path(__file__).parent.glob("golden_oai_*.csv"))
-PLATFORMS = [file.stem.removeprefix("golden_oai_") for file in GOLDEN]
+FOLDERS = [file.stem.removeprefix("golden_oai_") for file in GOLDEN]
 Table = dict[str, dict[str, int]]
 
 
-def golden(platform: str) -> Table:
-    with (Path(__file__).parent / f"golden_oai_{platform}.csv").open(newline="") as file:
+def golden(folder: str) -> Table:
+    with (Path(__file__).parent / f"golden_oai_{folder}.csv").open(newline="") as file:
         return {row.pop("file"): {name: int(value) for name, value in row.items()} for row in csv.DictReader(file)}
 
 
-@pytest.mark.parametrize("platform", PLATFORMS)
-def test_the_table_is_what_a_count_without_our_parser_gives(platform: str) -> None:
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_table_is_what_a_count_without_our_parser_gives(folder: str) -> None:
     counted = {
-        row.file: {name: number for name, number in asdict(row).items() if name != "file"} for row in rows(platform)
+        row.file: {name: number for name, number in asdict(row).items() if name != "file"} for row in rows(folder)
     }
-    assert counted == golden(platform)
+    assert counted == golden(folder)
 
 
-@pytest.mark.parametrize("platform", PLATFORMS)
-def test_our_reading_gives_the_numbers_of_the_table(platform: str) -> None:
-    folder = sample(f"oai/{platform}")
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_our_reading_gives_the_numbers_of_the_table(folder: str) -> None:
+    place = sample(f"oai/{folder}")
     wrong = {}
-    for file, expected in golden(platform).items():
-        ours = read((folder / file).read_bytes(), platform)
+    for file, expected in golden(folder).items():
+        ours = read((place / file).read_bytes(), PLATFORM_OF.get(folder, folder))
         if differ := {name: (ours.get(name), number) for name, number in expected.items() if ours.get(name) != number}:
             wrong[file] = differ
     assert wrong == {}
+
+
+def test_no_captured_file_is_without_a_row() -> None:
+    place = sample("oai")
+    files = {file.relative_to(place).as_posix() for kind in ("*.xml", "*.html") for file in place.rglob(kind)}
+    known = {f"{folder}/{file}" for folder in FOLDERS for file in golden(folder)}
+    assert {file for file in files - known if "/hierarchy" not in file} == set()
+    assert len(known) > 200
 
 
 def read(body: bytes, platform: str) -> dict[str, int]:
