@@ -25,12 +25,14 @@ class Shown:
 
 def shown(store: Store, *, affiliated_only: bool = False, strict: bool = False, tells_workflow: bool = True) -> Shown:
     """What an import of everything publishes, nothing being orphaned."""
+    losers = {loser for each in store.outputs.values() for loser in each.previous}
     persons = {key for key, each in store.persons.items() if each.visibility == "FREE"}
     units = {key for key, each in store.units.items() if each.visibility == "FREE"}
     outputs = {
         key: frozenset(each.uuid for each in output.contributors if each.kind == "internal") & persons
         for key, output in store.outputs.items()
-        if _passes(output, strict=strict, tells_workflow=tells_workflow)
+        if key not in losers
+        and _passes(output, strict=strict, tells_workflow=tells_workflow)
         and _is_identified(output)
         and not (affiliated_only and not _is_affiliated(output))
     }

@@ -15,6 +15,7 @@ import requests
 from lxml import etree
 
 from simulators.pure import WIRE_FAULTS, Key, Pure
+from simulators.pure_faults import CONTENT_FAULTS
 from simulators.pure_new import NewApi
 from simulators.pure_old import OldService
 from simulators.pure_world import Output, Store
@@ -559,6 +560,14 @@ def test_the_key_stays_out_of_links_but_for_that_fault(server: Pure) -> None:
     assert "gulliver" not in ask(server, "persons", size=5, apiKey="key-of-gulliver").text
     server.faults.add(Fault("key_in_links"))
     assert "apiKey=key-of-gulliver" in ask(server, "persons", size=5).text
+
+
+@pytest.mark.parametrize("kind", sorted(CONTENT_FAULTS))
+def test_every_fault_of_content_changes_something(store: Store, kind: str) -> None:
+    before = (dict(store.outputs), dict(store.persons), dict(store.units), store.sequence)
+    CONTENT_FAULTS[kind](store)
+    assert (store.outputs, store.persons, store.units) != before[:3]
+    assert store.sequence > before[3]
 
 
 # --- the universities
