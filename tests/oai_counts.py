@@ -178,13 +178,6 @@ def _schemes(record: Any, platform: str) -> set[str]:
 BOOK = re.compile(
     r"^(?!.*(?:section|chapter|part|item|article|review)).*(?:book|monograph|thesis|dissertation|report)", re.IGNORECASE
 )
-CITED_ISBN.search(text) for text in texts) else set()
-    return found
-
-
-BOOK = re.compile(
-    r"^(?!.*(?:section|chapter|part|item|article|review)).*(?:book|monograph|thesis|dissertation|report)", re.IGNORECASE
-)
 CITED_ISBN = re.compile(r"ISBN:? ?97[89]")  # in the citation of a whole book
 
 
