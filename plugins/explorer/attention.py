@@ -21,6 +21,7 @@ from psycopg.types.json import Jsonb
 
 from explorer import connections, database
 from explorer.attention_providers import (
+    SOURCES,
     BatchRefusedError,
     DetailsPage,
     Found,
@@ -528,8 +529,8 @@ def roll_up(connection: Connection, institution: str) -> float:
     return time.monotonic() - started
 
 
-def summary(states: Mapping[str, int], asked: Asked | None) -> dict[str, Any]:
-    """What the import's row says: a sentence, the states in numbers, and what is still to be asked."""
+def summary(states: Mapping[str, int], asked: Asked | None, data_from: str | None = None) -> dict[str, Any]:
+    """What the import's row says: a sentence, the states in numbers, what is still to be asked, and whose data it is."""
     if asked is None:
         return {"state": NOT_CONFIGURED, **states}
     waiting = sum(states.get(state, 0) for state in ("not_asked_yet", "quota"))
@@ -542,7 +543,7 @@ def summary(states: Mapping[str, int], asked: Asked | None) -> dict[str, Any]:
     named = {state: states.get(state, 0) for state in ("linked", "no_mentions", "untracked", "error", "conflicts")}
     return {
         "state": sentence, **states, **named, "not_asked_today": waiting, "asked": asked.asked, "calls": asked.calls,
-        "stopped": asked.stopped,
+        "stopped": asked.stopped, "because": asked.because, "data_from": data_from,
     }  # fmt: skip
 
 
@@ -560,7 +561,7 @@ def link_outputs(
             provider.close()
     states = link(connection, institution.slug, provider.account.name if provider else None)
     roll_up(connection, institution.slug)
-    return summary(states, asked), asked
+    return summary(states, asked, provider.account.source if provider else None), asked
 
 
 def refresh(connection: Connection, institutions: Sequence[Institution]) -> Iterator[Asked]:
@@ -589,12 +590,33 @@ def refresh(connection: Connection, institutions: Sequence[Institution]) -> Iter
 
 
 def link_known(connection: Connection, institution: str) -> dict[str, Any]:
-    """Links an institution with what its account knows, without asking, and makes its sums anew."""
+    """Links an institution with what its account knows, without asking, and makes its sums anew.
+
+    Returns what its last import's row should say now.
+    """
     row = connection.execute(
-        "select account from attention.subscription where institution = %s", (institution,)
+        "select a.account, a.provider, a.stopped, a.stopped_because from attention.subscription s"
+        " left join attention.account a using (account) where s.institution = %s",
+        (institution,),
     ).fetchone()
-    account = row[0] if row else None
+    account, provider, stopped, because = row or (None, None, None, None)
     states = link(connection, institution, account)
     seconds = roll_up(connection, institution)
     log.info("rolled up in %.1f s", seconds)
-    return summary(states, None if account is None else Asked())
+    if account is None:
+        return summary(states, None)
+    made = summary(states, Asked(stopped=stopped, because=because), SOURCES[provider])
+    return {name: value for name, value in made.items() if name not in {"asked", "calls"}}
+
+
+def purge(connection: Connection, institution: str) -> int:
+    """Drops what is known of the attention of an institution's outputs, which stay; returns the tracked outputs dropped.
+
+    What other institutions look up with the same account is theirs, and stays; an account that nobody uses goes whole.
+    """
+    gone = database.run(connection, "attention/purge", {"institution": institution}).rowcount
+    connection.execute(
+        "delete from attention.account a where not exists (select from attention.subscription s where s.account = a.account)"
+    )
+    connection.commit()
+    return gone

@@ -33,6 +33,8 @@ IDENTIFIERS_AT_ONCE = 100_000
 RECORDS_AT_ONCE = 100
 MALFORMED_TRIES = 3
 MOST_BYTES = 20 * 1024 * 1024
+# Whose data it is, as it stands wherever attention shows.
+SOURCES: Mapping[str, str] = {"details_page": "Altmetric (https://www.altmetric.com)", "file": "a file of records"}
 REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 BATCH_REFUSALS = REFUSALS | {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
 INVALID = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_URI_TOO_LONG, HTTPStatus.UNPROCESSABLE_ENTITY})
@@ -71,6 +73,11 @@ class Account:
     licence: str | None = None
     expires_at: datetime | None = None
     version: str | None = None
+
+    @property
+    def source(self) -> str:
+        """Whose data it is, for people."""
+        return SOURCES[self.provider]
 
 
 @dataclass(frozen=True, slots=True)

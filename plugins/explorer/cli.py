@@ -19,7 +19,7 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from explorer import config, database, exports, flow, local, report, uploads
+from explorer import config, database, digest, exports, flow, local, report, uploads
 from explorer.config import ConfigError
 from explorer.connections import ConnectionUnusableError
 from explorer.database import WarehouseUnusableError
@@ -394,15 +394,25 @@ def status(
     if as_json:
         _print_json(made)
         return
-    table = Table("institution", "import", "mode", "status", "outputs", "authors", "departments", "rejected", "seconds")
+    columns = ("import", "mode", "status", "outputs", "authors", "departments", "rejected", "attention", "seconds")
+    table = Table("institution", *columns)
     for m in made:
         tally = m["tally"]
         numbers = [str(tally[e]["published"]) if e in tally else "" for e in ("outputs", "authors", "departments")]
         rejected = str(tally["outputs"]["rejected"]) if "outputs" in tally else ""
         seconds = f"{sum(m['seconds'].values()):.1f}"
         name = _plain(names[m["institution"]])
-        table.add_row(name, str(m["import_id"]), m["mode"], m["status"], *numbers, rejected, seconds)
+        table.add_row(name, str(m["import_id"]), m["mode"], m["status"], *numbers, rejected, _attention(m), seconds)
     _console().print(table if made else "No institution was imported yet: `bin/explorer import FILE`.")
+    for m in made:
+        if institution and (sentence := digest.attention(m["attention"])):
+            _console().print(f"attention: {_plain(sentence)}")
+
+
+def _attention(made: Mapping[str, Any]) -> str:
+    """How many outputs have attention, in a cell; or why that is not known."""
+    linked = made["attention"].get("linked")
+    return f"{linked:,}" if linked is not None else _plain(made["attention"].get("state") or "")
 
 
 @app.command()
@@ -492,7 +502,7 @@ def export(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Print what is published: outputs, authors or departments, sorted by key. JSON unless --csv is given."""
+    """Print what is published: outputs, authors, departments, or attention, sorted by key. JSON unless --csv is given."""
     if as_json and as_csv:
         raise typer.BadParameter("choose --json or --csv")
     with _warehouse() as connection:
@@ -501,6 +511,54 @@ def export(
         _print_csv(names, rows)
     else:
         _print_json([dict(zip(names, row, strict=True)) for row in rows])
+
+
+@app.command()
+def landing(
+    institution: Slug,
+    *,
+    stored: Annotated[bool, typer.Option("--stored", help="Visit nothing; show what is known.")] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Check the landing pages of outputs that have only a Handle or URI: which can be tracked, and what the others lack.
+
+    Visits the pages that are due, gently; with `landing_pages: true` in its YAML that also happens once a day.
+    """
+    place = _site(institution)
+    if not stored:
+        flow.check_landing_pages(place, lambda line: errors.print(_plain(line)))
+    with database.connect(place.dsn) as connection:
+        names, rows = exports.select(connection, "attention/landing_list", {"institution": place.institution.slug})
+    found: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in rows]
+    if as_json:
+        _print_json(found)
+        return
+    if as_csv:
+        _print_csv(names, rows)
+        return
+    table = Table("output", "page", "state", "missing in its tags", "why", title=place.institution.slug)
+    for each in found:
+        if each["state"] != "trackable":
+            missing = ", ".join(each["missing"])
+            table.add_row(*(_plain(cell or "") for cell in (
+                each["key"], each["address"], each["state"].replace("_", " "), missing, each["reason"])))  # fmt: skip
+    if table.rows:
+        _console().print(table)
+    tracked = sum(each["state"] == "trackable" for each in found)
+    _console().print(f"{tracked:,} of {len(found):,} landing pages can be tracked")
+
+
+@app.command("forget-attention")
+def forget_attention(institution: Slug) -> None:
+    """Drop all that is known of the attention of an institution's outputs; the outputs stay.
+
+    It is asked for again with the next import, unless its YAML says `attention: {provider: none}`.
+    """
+    with _warehouse() as connection:
+        slug = _slug(connection, institution)
+        gone = flow.forget_attention(connection, slug)
+    errors.print(f"{slug}: the attention of {gone:,} tracked outputs is forgotten; the outputs stay")
 
 
 @app.command()

@@ -61,6 +61,17 @@ PRIVACY: Mapping[str, str] = {
     "not_academic_or_student": "neither academics nor students",
     "relationship_or_end_not_shared": "not shared, or to an author who is not",
 }
+# Why outputs have no attention, in the order in which it is told.
+STATES: Mapping[str, str] = {
+    "no_mentions": "known without a mention",
+    "untracked": "not tracked",
+    "not_asked_yet": "not asked for yet",
+    "quota": "to be asked for when the quota allows",
+    "error": "could not be asked for",
+    "no_identifier": "without an identifier",
+    "invalid_identifier": "with identifiers that the provider does not take",
+    "conflicts": "with identifiers that lead to different records",
+}
 FIELDS: Mapping[str, str] = {
     "doi": "DOI",
     "pmid": "PubMed ID",
@@ -220,7 +231,7 @@ def of(connection: Connection, facts: Mapping[str, Any], institution: Institutio
         attached=attached,
         attachable=rejected + left_out + noted,
         file_name=f"{facts['institution']}-import-{import_id}-records.csv",
-        attention=_attention(facts["attention"]),
+        attention=attention(facts["attention"]),
         finished=_time(facts["published_at"], zone),
         started=_time(facts["started_at"], zone),
         duration=_duration(facts["published_at"] - facts["started_at"])
@@ -304,11 +315,20 @@ def _list(changes: Sequence[str]) -> str:
     return ", ".join(changes) or "no changes"
 
 
-def _attention(attention: Mapping[str, Any]) -> str:
-    linked, state = attention.get("linked"), one_line(str(attention.get("state") or "not linked yet"))
-    if isinstance(linked, int):
-        return f"{_things(linked, 'output')} {'has' if linked == 1 else 'have'} online attention"
-    return state.removeprefix("attention ")
+def attention(facts: Mapping[str, Any]) -> str:
+    """What an import's row says of attention, in a sentence with whose data it is; why there is none, else."""
+    linked = facts.get("linked")
+    if not isinstance(linked, int):
+        return one_line(str(facts.get("state") or "not linked yet")).removeprefix("attention ")
+    said = [f"{_things(linked, 'output')} {'has' if linked == 1 else 'have'} online attention"]
+    said += [f"{thousands(facts[state])} {words}" for state, words in STATES.items() if facts.get(state)]
+    if facts.get("because"):
+        said.append(shown(facts["because"], 300))
+    sentence = "; ".join(said)
+    if facts.get("data_from"):
+        sentence += f". Data: {facts['data_from']}"
+    pages = (facts.get("landing_pages") or {}).get("state")
+    return f"{sentence}. {pages}" if pages else sentence
 
 
 def _capital(sentence: str) -> str:

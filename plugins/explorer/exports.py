@@ -22,6 +22,7 @@ class What(StrEnum):
     OUTPUTS = "outputs"
     AUTHORS = "authors"
     DEPARTMENTS = "departments"
+    ATTENTION = "attention"
 
 
 def select(connection: Connection, name: str, parameters: Mapping[str, object]) -> tuple[list[str], Rows]:
@@ -31,7 +32,7 @@ def select(connection: Connection, name: str, parameters: Mapping[str, object]) 
 
 
 def published(connection: Connection, slug: str, what: What) -> tuple[list[str], Rows]:
-    """Column names and rows of an institution's published outputs, authors or departments, sorted by key."""
+    """Column names and rows of an institution's published outputs, authors, departments or attention, sorted by key."""
     return select(connection, f"explorer/export_{what}", {"institution": slug})
 
 

@@ -521,6 +521,7 @@ def link_attention(place: Site, import_id: int) -> str:
 
     with _after_load(place, import_id, "link_attention") as (connection, _):
         summary, asked = attention.link_outputs(connection, place.institution)
+        summary |= _pages(connection, place.institution)
         connection.execute("update ops.import set attention = %s where id = %s", (Jsonb(summary), import_id))
         connection.commit()
         log.info("%s", summary["state"])
@@ -559,9 +560,61 @@ def link_again(path: str) -> str:
 
     place = site(path)
     with database.connect(place.dsn, application="explorer attention") as connection:
-        summary = attention.link_known(connection, place.institution.slug)
+        summary = attention.link_known(connection, place.institution.slug) | _pages(connection, place.institution)
+        connection.execute(
+            "update ops.import set attention = attention || %s where id = (select max(id) from ops.import"
+            " where institution = %s and published_at is not null)",
+            (Jsonb(summary), place.institution.slug),
+        )
+        connection.commit()
         log.info("%s: %s", place.institution.name, summary["state"])
         return str(summary["state"])
+
+
+def _pages(connection: Connection, institution: Institution) -> dict[str, Any]:
+    """What the import's row says of landing pages, in a sentence and in numbers; nothing where they are not checked."""
+    from explorer import landing_pages  # noqa: PLC0415 - asks the web
+
+    states = landing_pages.counts(connection, institution.slug)
+    sentence = landing_pages.summary(states)
+    return {"landing_pages": {"state": sentence, **states}} if institution.landing_pages and sentence else {}
+
+
+def forget_attention(connection: Connection, institution: str) -> int:
+    """Drops what is known of an institution's attention; returns how many tracked outputs. The outputs stay."""
+    from explorer import attention  # noqa: PLC0415 - asks the web
+
+    gone = attention.purge(connection, institution)
+    connection.execute(
+        "update ops.import set attention = jsonb_build_object('state', 'attention was forgotten')"
+        " where institution = %s and attention <> '{}'",
+        (institution,),
+    )
+    connection.commit()
+    return gone
+
+
+def with_landing_pages(paths: Sequence[str]) -> list[str]:
+    """The paths of the institutions that want their landing pages checked; a broken one is left out."""
+    found = []
+    for path in paths:
+        with contextlib.suppress(config.ConfigError):  # its own DAG says so
+            if config.load(Path(path)).landing_pages:
+                found.append(path)
+    return found
+
+
+def check_landing_pages(place: Site, listen: Callable[[str], None] = lambda _: None) -> str:
+    """Visits the landing pages that are due; returns a sentence on all of them. ``listen`` hears of each visit."""
+    from explorer import landing_pages  # noqa: PLC0415 - asks the web
+
+    with database.connect(place.dsn, application="explorer landing pages") as connection:
+        for visit in landing_pages.check(connection, place.institution):
+            listen(f"{visit.address}: {visit.state.replace('_', ' ')}{': ' + visit.reason if visit.reason else ''}")
+        sentence = landing_pages.summary(landing_pages.counts(connection, place.institution.slug))
+    sentence = sentence or "no output has only a Handle or URI: there are no landing pages to check"
+    log.info("%s: %s", place.institution.name, sentence)
+    return sentence
 
 
 def notify(place: Site, import_id: int) -> None:

@@ -334,7 +334,8 @@ def freshness_dag(folders: Sequence[Path]) -> DAG:
 def attention_dag(paths: Sequence[Path]) -> DAG:
     """The DAG ``attention``: what is due is asked for, of all institutions together, and linked for each.
 
-    It runs once a day for all institutions, and whenever outputs were published, for those of whom they are.
+    It runs once a day for all institutions, and whenever outputs were published, for those of whom they are. Landing pages
+    are visited where an institution wants that.
     """
     daily = CronTriggerTimetable("0 5 * * *", timezone="UTC")
     published = [published_outputs(path) for path in paths]
@@ -353,6 +354,7 @@ def attention_dag(paths: Sequence[Path]) -> DAG:
     )
     def flow_of_a_refresh() -> None:
         link_again.expand(path=ask_for_attention([str(path) for path in paths]))
+        check_landing_pages.expand(path=who_checks_landing_pages([str(path) for path in paths]))
 
     return flow_of_a_refresh()
 
@@ -380,6 +382,28 @@ def link_again(path: str) -> str:
     get_current_context()["path"] = path  # type: ignore[typeddict-unknown-key]
     with told():
         return flow.link_again(path)
+
+
+@task
+def who_checks_landing_pages(paths: list[str]) -> list[str]:
+    """Returns the institutions that have the check of landing pages switched on."""
+    from explorer import flow
+
+    return flow.with_landing_pages(paths)
+
+
+@task(
+    max_active_tis_per_dagrun=1,
+    map_index_template="{{ path }}",
+    doc_md="Visits landing pages that are due: can mentions of them be counted for their outputs?",
+)
+def check_landing_pages(path: str) -> str:
+    """Visits landing pages that are due: can mentions of them be counted for their outputs?"""
+    from explorer import flow
+
+    get_current_context()["path"] = path  # type: ignore[typeddict-unknown-key]
+    with told():
+        return flow.check_landing_pages(flow.site(path))
 
 
 def broken_dag(path: Path, problem: str) -> DAG:

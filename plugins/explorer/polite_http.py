@@ -166,14 +166,15 @@ class PoliteSession:
         json: object = None,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        follow: bool = True,
     ) -> Answer:
         """As ``get``, for any method whose requests may be repeated. Raises ``SourceError``.
 
-        A 307 or 308 of the same host is followed with method and body.
+        A 307 or 308 of the same host is followed with method and body. Without ``follow`` a redirect is the answer.
         """
         for attempt in range(self.limits.retries + 1):
             try:
-                answer = self._follow(method, url, params, (json, form), dict(headers or {}))
+                answer = self._follow(method, url, params, (json, form), dict(headers or {}), follow=follow)
                 break
             except _CutOffError as error:  # urllib3 retries until the headers are there; the body is ours
                 if attempt == self.limits.retries:
@@ -186,7 +187,14 @@ class PoliteSession:
         return answer
 
     def _follow(
-        self, method: str, url: str, params: Mapping[str, str] | None, content: Content, headers: dict[str, str]
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, str] | None,
+        content: Content,
+        headers: dict[str, str],
+        *,
+        follow: bool,
     ) -> Answer:
         """Sends, and follows redirects by hand: each body is capped and no secret goes to another host."""
         try:
@@ -199,7 +207,7 @@ class PoliteSession:
                 method, here, content, {**headers, **(self._secret_headers if ours else {})}, auth=ours
             )
             with response:
-                target = response.headers.get("Location") if response.status_code in REDIRECTS else None
+                target = response.headers.get("Location") if follow and response.status_code in REDIRECTS else None
                 if target is None:
                     return Answer(here, response.status_code, response.headers, self._body(response, here))
             there = urljoin(here, target)

@@ -134,6 +134,8 @@ def test_the_refresh_of_attention_asks_once_for_all_and_links_each(dags, tmp_pat
     assert {t.task_id: sorted(t.upstream_task_ids) for t in flow.tasks} == {
         "ask_for_attention": [],
         "link_again": ["ask_for_attention"],
+        "who_checks_landing_pages": [],
+        "check_landing_pages": ["who_checks_landing_pages"],
     }
     assert flow.max_active_runs == 1
     assert flow.catchup is False
