@@ -12,6 +12,7 @@ import json
 import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -185,7 +186,8 @@ class Pure(Simulator):
             made = self._refusal(refused, version, in_xml=in_xml)
         if not isinstance(made, Answer):
             made = self._written(made, version, in_xml=in_xml)
-        return replace(made, faults=tuple(sorted(kinds)))
+        told = format_datetime(self.store.clock().astimezone(UTC), usegmt=True)
+        return replace(made, headers={"Date": told, **made.headers}, faults=tuple(sorted(kinds)))
 
     def _written(self, body: dict[str, Any], version: str, *, in_xml: bool) -> Answer:
         if in_xml:

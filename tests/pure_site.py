@@ -1,21 +1,15 @@
 """An institution whose source is a simulated Pure server, for tests of whole imports."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from explorer import config, flow, polite_http
+import pytest
+
+from explorer import asking, config, flow
 from simulators.pure import Pure
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    import pytest
-
-    from simulators.pure_world import Store
+from simulators.pure_world import Store
 
 YAML = """\
 name: Royal University of Tribnia
@@ -24,25 +18,31 @@ timezone: America/Chicago
 source:
   kind: pure
   connection: tribnia
-  api_version: "{version}"
-  page_size: {page_size}
-  affiliated_only: {affiliated_only}
   allow_http: true
   allow_private_hosts: true
-  politeness: {{requests_per_second: 100, read_timeout: 2}}
+  politeness: {{requests_per_second: 100}}
+{more}
+privacy: {{user_status: {status}}}
+orphans: {orphans}
 notify: [library@tribnia.example]
 limits: {{max_removed_share: 1.0, max_rejected_share: 1.0}}
 """
+KEY = "key-of-gulliver"
 
 
 @contextmanager
-def endpoint(store: Store, monkeypatch: pytest.MonkeyPatch, version: str = "524", **options: object) -> Iterator[Pure]:
-    """The server, with the Airflow connection that leads to it, and no waiting between requests."""
-    simulator = Pure(store, **options)  # type: ignore[arg-type]
-    monkeypatch.setattr(polite_http._Pace, "wait", lambda *_: None)
+def endpoint(store: Store, monkeypatch: pytest.MonkeyPatch, version: str = "524", **named) -> Iterator[Pure]:
+    """The server, with the Airflow connections that lead to it, and no waiting between requests.
+
+    ``tribnia`` leads to the interface of the version, ``tribnia_changes`` to the old web service.
+    """
+    simulator = Pure(store, **named)
+    monkeypatch.setattr(asking.Turns, "wait", lambda *_: None)
+    monkeypatch.setattr("explorer.sources.pure_api.PAUSE", 0.0)
     with simulator.serve():
-        connection = {"conn_type": "http", "host": simulator.base(version), "password": "key-of-gulliver"}
-        monkeypatch.setenv("AIRFLOW_CONN_TRIBNIA", json.dumps(connection))
+        for name, spoken in (("TRIBNIA", version), ("TRIBNIA_CHANGES", "524")):
+            connection = {"conn_type": "http", "host": simulator.base(spoken), "password": KEY}
+            monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(connection))
         yield simulator
 
 
@@ -51,12 +51,14 @@ def pure_site(
     folder: Path,
     *,
     slug: str = "tribnia",
-    version: str = "524",
-    page_size: int = 20,
-    affiliated_only: bool = False,
+    version: str | None = None,
+    status: str = "all",
+    orphans: str = "keep",
+    **source: object,
 ) -> flow.Site:
-    """An institution with the server of ``endpoint`` as its source."""
+    """An institution with the server of ``endpoint`` as its source; ``source``: further keys of its source."""
+    source = {"api_version": version, **source} if version else source
     file = folder / f"{slug}.yaml"
-    text = YAML.format(slug=slug, version=version, page_size=page_size, affiliated_only=str(affiliated_only).lower())
-    file.write_text(text)
+    more = "\n".join(f"  {name}: {json.dumps(value)}" for name, value in source.items())
+    file.write_text(YAML.format(slug=slug, status=status, orphans=orphans, more=more))
     return flow.Site(config.load(file), dsn)

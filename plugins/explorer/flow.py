@@ -53,6 +53,7 @@ SOURCES = {
     "spreadsheet": "explorer.sources.spreadsheet",
     "oai_pmh": "explorer.sources.oai_pmh",
     "symplectic_elements": "explorer.sources.elements",
+    "pure": "explorer.sources.pure",
 }
 RULES = (
     "include/sql",

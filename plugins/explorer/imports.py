@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import resource
 import socket
 import threading
@@ -28,6 +29,7 @@ from psycopg.types.json import Jsonb
 
 from explorer import database
 from explorer.database import Connection, WarehouseUnusableError
+from explorer.sources import CHANGES_LOST
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ BETWEEN_TASKS = timedelta(hours=6)
 STAGING_KEPT = timedelta(days=3)
 HEARTBEAT_SECONDS = 15.0
 LONGEST_NAME = 63  # of a session, in bytes
+TIME = re.compile(r"\d{4}-\d\d-\d\dT")  # how a watermark begins that is the source's clock
 
 # The phases of staging in order; a task wants the one before its own, or its own or a later one to do it again.
 PHASES = ("opened", "extracted", "validated", "filtered", "cleaned", "reviewed", "loaded")
@@ -290,23 +293,29 @@ def _plan(  # noqa: PLR0911 - a reason each
         return "full", "this kind of source cannot say what changed", {}
     if subject.sweep is not None:
         return "full", subject.sweep, {}
+    lost = connection.execute(
+        "select max(id) from ops.import where institution = %s and id > %s and error ->> 'code' = %s",
+        (subject.slug, last_id, CHANGES_LOST),
+    ).fetchall()[0][0]
+    if lost is not None:
+        return "full", f"import {lost} found that the source cannot tell what changed since import {last_id}", {}
     marks = dict(watermarks) if isinstance(watermarks, dict) else {}
     if not marks:
         return "full", f"import {last_id} left no time to start from", {}
-    plan = {
-        part: str(
-            connection.execute(
-                "select to_char((%s::timestamptz - %s) at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",
-                (mark, subject.overlap),
-            ).fetchall()[0][0]
-        )
-        for part, mark in marks.items()
-    }
-    return (
-        "incremental",
-        f"changes since {min(plan.values())} (the source's clock at import {last_id}, less an overlap)",
-        plan,
-    )
+    plan = {part: _less(connection, mark, subject.overlap) for part, mark in marks.items()}
+    times = [mark for mark in plan.values() if TIME.match(mark)]
+    since = f"since {min(times)} (the source's clock at import {last_id}, less an overlap)" if times else ""
+    return "incremental", f"changes {since or f'since import {last_id}'}", plan
+
+
+def _less(connection: Connection, mark: str, overlap: timedelta) -> str:
+    """A watermark less an overlap; one that is a place in the source's own list stays as it is."""
+    if not TIME.match(mark):
+        return mark
+    row = connection.execute(
+        "select to_char((%s::timestamptz - %s) at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')", (mark, overlap)
+    ).fetchall()[0]
+    return str(row[0])
 
 
 def since_whole(connection: Connection, institution: str) -> timedelta | None:
@@ -453,9 +462,10 @@ def reach(connection: Connection, phase: str) -> None:
 
 def _record_error(connection: Connection, import_id: int, task: str, error: BaseException) -> None:
     code = getattr(error, "code", type(error).__name__)
-    connection.execute(
-        "update ops.import set error = %s where id = %s",
-        (Jsonb({"task": task, "code": str(code), "message": str(error)}), import_id),
+    connection.execute(  # a cause stays before what follows from it, and before all what makes the next import full
+        "update ops.import set error = %s where id = %s"
+        " and (error is null or %s <> 'stopped') and error ->> 'code' is distinct from %s",
+        (Jsonb({"task": task, "code": str(code), "message": str(error)}), import_id, str(code), CHANGES_LOST),
     )
     connection.commit()
 

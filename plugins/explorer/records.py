@@ -72,6 +72,9 @@ class Output:
     department keys as the source names them, known or not. ``excluded`` is the rule that keeps a sound record out
     (``set``, ``affiliation``); that it has no identifier is seen later and not said here. A record that cannot be
     taken carries its ``refusal`` and whatever could be read.
+
+    ``withheld`` is the source's own rule by which it may not be shown, whatever an institution chooses; such a record comes
+    without content, and ends as dropped by privacy under that rule. So for authors and departments.
     """
 
     key: str | None
@@ -85,6 +88,7 @@ class Output:
     datestamp: str | None = None
     deleted: bool = False
     level: Level | None = None
+    withheld: str | None = None
     excluded: str | None = None
     refusal: Refusal | None = None
     notes: tuple[Note, ...] = ()
@@ -100,6 +104,7 @@ class Author:
     ids: Mapping[str, str] = field(default_factory=dict)
     departments: tuple[str, ...] = ()
     level: Level | None = None
+    withheld: str | None = None
     current: bool | None = None
     academic: bool | None = None
     student: bool | None = None
@@ -114,7 +119,9 @@ class Author:
 class Authorship:
     """That an author wrote an output, from a source that lists authorships apart from outputs and people.
 
-    ``output`` and ``author`` are their keys; ``key`` is the authorship's own.
+    ``output`` and ``author`` are their keys; ``key`` is the authorship's own. ``departments`` are those from which it was
+    written, where the source says so; else they are the author's. ``position`` is the author's place on the output, where
+    it is known; else the keys give the order.
     """
 
     key: str
@@ -122,6 +129,8 @@ class Authorship:
     author: str
     level: Level | None = None
     datestamp: str | None = None
+    departments: tuple[str, ...] | None = None
+    position: int | None = None
     refusal: Refusal | None = None
     notes: tuple[Note, ...] = ()
     place: str | None = None
@@ -131,11 +140,12 @@ class Authorship:
 class Listed:
     """That an output is there now, from a source that lists the keys of all its outputs.
 
-    ``datestamp``: when it changed last, where the list says so.
+    ``datestamp``: when it changed last, where the list says so; ``departments``: those that it names, where the list does.
     """
 
     key: str
     datestamp: str | None = None
+    departments: tuple[str, ...] | None = None
     refusal: None = None
     notes: tuple[Note, ...] = ()
 
@@ -153,6 +163,7 @@ class Department:
     name: str
     parents: tuple[str, ...] = ()
     level: Level | None = None
+    withheld: str | None = None
     datestamp: str | None = None
     refusal: Refusal | None = None
     notes: tuple[Note, ...] = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import md5
@@ -28,6 +29,13 @@ log = logging.getLogger(__name__)
 RECORD_TABLES = (
     "output", "output_identifier", "contribution", "author", "department", "relationship", "listed", "refusal", "note",
 )  # fmt: skip
+ENTITIES = {
+    "departments": "department",
+    "authors": "author",
+    "authorships": "authorship",
+    "outputs": "output",
+    "keys": "listed",
+}
 LONGEST_KEY = 500
 MOST_PARTS, MOST_ATTEMPTS, MOST_ON_A_PAGE = 1 << 13, 1 << 8, 1 << 16
 STORED = (MOST_PARTS - 1) << 50  # from here on stand outputs that were not read but are staged as they are published
@@ -75,17 +83,27 @@ def want_outputs(connection: Connection, import_: Import, parameters: Mapping[st
     database.run(connection, "staging/index")
     written: list[str] = []
     if not import_.whole:
-        since = _since(import_, parts, "authorships") or ""
+        since = _since(import_, parts, "authorships") or ("" if _has(parts, "authorships") else None)
         asked = {"institution": import_.institution, "since": since, **parameters}
         written = [str(row[0]) for row in database.run(connection, "staging/keys_wanted", asked)]
     since_listed = "" if import_.whole else _since(import_, parts, "keys")
+    unlisted = [
+        str(row[0]) for row in database.run(connection, "staging/keys_unlisted", {"institution": import_.institution})
+    ]
     missed = [str(row[0]) for row in database.run(connection, "staging/keys_missed", {"since": since_listed})]
     connection.execute(
         "insert into part (name, number, scope, start, last) select %s, max(number) + 1, 'outputs', %s, true from part",
-        (OUTPUTS_BY_KEY, Jsonb({"keys": sorted({*written, *missed})})),
+        (OUTPUTS_BY_KEY, Jsonb({"keys": sorted({*written, *missed, *unlisted})})),
     )
     connection.commit()
-    log.info("outputs to be fetched singly: %d for their authors, %d that no list gave", len(written), len(missed))
+    log.info(
+        "outputs to be fetched singly: %d for their authors, %d that no list gave, %d that are published but not listed",
+        len(written), len(missed), len(unlisted),
+    )  # fmt: skip
+
+
+def _has(parts: Sequence[Part], scope: str) -> bool:
+    return any(part.scope == scope for part in parts)
 
 
 def _since(import_: Import, parts: Sequence[Part], scope: str) -> str | None:
@@ -133,21 +151,20 @@ def _commit_page(connection: Connection, import_: Import, state: Progress, page:
             f"{state.part.name}: began again {attempt} times, or sent {len(page.records)} records on a page; giving up"
         )
         raise HaltedError("part_never_ends", message)
-    named = sum(isinstance(r, Department) for r in page.records) if state.part.scope != "departments" else 0
-    records = (0 if page.restart else state.records) + len(page.records) - named
+    beside = Counter(type(record).__name__.lower() for record in page.records)
+    records = (0 if page.restart else state.records) + beside.pop(ENTITIES[state.part.scope], 0)
     imports.hold_still(connection, import_)
     moved = connection.execute(
-        "update part set attempt = %s, page = %s, records = %s, named = case when %s then 0 else named end + %s,"
+        "update part set attempt = %s, page = %s, records = %s, "
+        " beside = added(case when %s then '{}' else beside end, %s),"
         " expected = coalesce(%s, expected), cursor = %s,"
         " done = %s, clock = case when page = 0 or %s then %s else coalesce(clock, %s) end,"
-        " incomplete = coalesce(%s, incomplete),"
-        " repairs = (select coalesce(jsonb_object_agg(k, v), '{}') from (select key as k, sum(value::bigint) as v from"
-        " (select * from jsonb_each_text(repairs) union all select * from jsonb_each_text(%s)) r group by key) s)"
+        " mark = coalesce(%s, mark), incomplete = coalesce(%s, incomplete), repairs = added(repairs, %s)"
         " where name = %s and attempt = %s and page = %s and not done",
         (
-            attempt, number, records, page.restart, named, page.expected,
+            attempt, number, records, page.restart, Jsonb(beside), page.expected,
             Jsonb(dict(page.cursor)) if page.cursor is not None else None, page.cursor is None, page.restart, page.clock,
-            page.clock, page.incomplete, Jsonb(dict(page.repairs)),
+            page.clock, page.mark, page.incomplete, Jsonb(dict(page.repairs)),
             state.part.name, state.attempt, state.page,
         ),
     ).rowcount  # fmt: skip
@@ -195,7 +212,8 @@ def _rows_of(record: Record, number: int, clock: str | None, rows: dict[str, lis
             rows["output"].append(
                 (
                     number, _key(record), record.place, record.title, record.type, record.year, record.venue,
-                    list(record.departments), record.datestamp, clock, record.deleted, record.level, record.excluded, content,
+                    list(record.departments), record.datestamp, clock, record.deleted, record.level, record.withheld,
+                    record.excluded, content,
                 )
             )  # fmt: skip
             rows["output_identifier"].extend((number, i.scheme, i.value, i.derived) for i in record.identifiers)
@@ -208,23 +226,27 @@ def _rows_of(record: Record, number: int, clock: str | None, rows: dict[str, lis
             rows["author"].append(
                 (
                     number, _key(record), record.place, record.name, _json(record.ids), list(record.departments), record.level,
-                    record.current, record.academic, record.student, record.datestamp, clock, record.deleted, content,
+                    record.withheld, record.current, record.academic, record.student, record.datestamp, clock, record.deleted,
+                    content,
                 )
             )  # fmt: skip
             return "author"
         case Authorship():
             rows["relationship"].append(
-                (number, _key(record), record.output, record.author, record.level, record.datestamp, clock)
-            )
+                (
+                    number, _key(record), record.output, record.author, record.level, record.datestamp, clock,
+                    None if record.departments is None else list(record.departments), record.position,
+                )
+            )  # fmt: skip
             return "authorship"
         case Listed():
-            rows["listed"].append((number, _key(record), record.datestamp))
+            rows["listed"].append((number, _key(record), record.datestamp, _sorted(record.departments)))
             return "listed"
         case Department():
             rows["department"].append(
                 (
-                    number, _key(record), record.place, record.name, list(record.parents), record.level, record.datestamp,
-                    clock, content,
+                    number, _key(record), record.place, record.name, list(record.parents), record.level, record.withheld,
+                    record.datestamp, clock, content,
                 )
             )  # fmt: skip
             return "department"
@@ -240,6 +262,10 @@ def _too_long(record: Record) -> Refusal | None:
 
 def _key(record: Record) -> str | None:
     return record.key and record.key[:LONGEST_KEY]
+
+
+def _sorted(keys: Sequence[str] | None) -> list[str] | None:
+    return None if keys is None else sorted(set(keys))
 
 
 def _json(ids: Mapping[str, str]) -> str:
@@ -327,17 +353,18 @@ def counts(connection: Connection, verdict: str | None = None) -> dict[str, int]
 def staged(connection: Connection) -> dict[str, int]:
     """What the parts say was read, by entity; what staging must hold."""
     rows = connection.execute(
-        "select scope, sum(n)::bigint from (select scope, records as n from part"
-        " union all select 'departments', named from part) read group by scope"
+        "select entity, sum(n)::bigint from (select (%s::jsonb) ->> scope as entity, records as n from part"
+        " union all select key, value::bigint from part, jsonb_each_text(beside)) read group by entity",
+        (Jsonb(ENTITIES),),
     ).fetchall()
-    return {"output": 0, "author": 0, "department": 0} | {str(scope)[:-1]: int(n) for scope, n in rows}
+    return {"output": 0, "author": 0, "department": 0} | {str(entity): int(n) for entity, n in rows}
 
 
 def clocks(connection: Connection) -> dict[str, str]:
-    """The source's clock at the start of each list that was read whole, with all of its windows: the next watermarks."""
+    """The next watermarks: of each list that was read whole, with all its windows, the clock at its start, or its mark."""
     rows = connection.execute(
-        "select coalesce(whole, name), min(clock) from part where scope <> 'departments' group by 1"
-        " having bool_and(done and clock is not null and incomplete is null)"
+        "select coalesce(whole, name), coalesce(min(mark), min(clock)) from part where scope <> 'departments' group by 1"
+        " having bool_and(done and coalesce(mark, clock) is not null and incomplete is null)"
     )
     return {str(name): str(clock) for name, clock in rows}
 

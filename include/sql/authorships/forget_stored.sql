@@ -9,9 +9,9 @@ with identifiers as (
 ), numbered as (
     delete from authorship
 ), contributions as (
-    delete from contribution where exists (select from part where scope = 'authorships')
+    delete from contribution where exists (select from relationship)
 ), places as (
     update output set groups = '{}'
-    where groups <> '{}' and record < %(first)s and exists (select from part where scope = 'authorships')
+    where groups <> '{}' and record < %(first)s and exists (select from relationship where departments is null)
 )
 delete from output where record >= %(first)s

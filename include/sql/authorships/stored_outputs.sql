@@ -1,10 +1,12 @@
 -- Purpose: where a source lists authorships, published outputs that were not read but whose authors, as they are shown, are
---   no longer what is published (or that are left without any author at all, where those are removed): they are staged as
---   they are published, to be computed again with the others. Authorships, people and departments were read whole.
+--   no longer what is published (or that are left without any author at all, where those are removed; or that are listed
+--   with other departments): they are staged as they are published, to be computed again with the others. Authorships,
+--   people and departments were read whole.
 -- Parameters: institution; levels; policy, that of orphans; first, the number of the first such record.
 -- Row count: identifiers of these outputs.
 with shown as (
-    select r.output, r.author, r.key as relation, r.position, a.name, a.departments
+    select r.output, r.author, r.key as relation, r.position, a.name,
+        coalesce(r.departments, a.departments) as departments
     from authorship r
     join author a on a.key = r.author and not exists (select from verdict v where v.entity = 'author' and v.record = a.record)
     where r.level = any(%(levels)s)
@@ -47,15 +49,21 @@ with shown as (
     select w.key from warehouse.research_output w
     where w.institution = %(institution)s and %(policy)s = 'remove_authorless'
         and not exists (select from authorship r where r.output = w.key)
+    union
+    select l.key from listed l join warehouse.research_output w on w.institution = %(institution)s and w.key = l.key
+    where l.groups is not null and l.groups <> w.groups
+), named as (
+    select distinct on (key) key, groups from listed where groups is not null order by key, record desc
 ), again as (
-    select w.*, %(first)s::bigint + row_number() over (order by w.key) as record
-    from warehouse.research_output w
+    select w.key, w.title, w.type, w.year, w.venue, w.fingerprint, coalesce(named.groups, '{}') as groups,
+        %(first)s::bigint + row_number() over (order by w.key) as record
+    from warehouse.research_output w left join named on named.key = w.key
     where w.institution = %(institution)s and w.key in (select output from unlike)
         and not exists (select from output o where o.key = w.key)
         and not exists (select from absent a where a.key = w.key)
 ), outputs as (
     insert into output (record, key, title, type, year, venue, groups, deleted, level, content)
-    select record, key, title, type, year, venue, '{}', false, 'public', fingerprint from again
+    select record, key, title, type, year, venue, groups, false, 'public', fingerprint from again
 ), records as (
     insert into output_record (record, key) select record, key from again
 )

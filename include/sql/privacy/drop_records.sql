@@ -5,16 +5,17 @@
 insert into verdict (entity, record, verdict, stage, rule)
 select entity, record, 'dropped_by_privacy', 'privacy_filter', rule
 from (
-    select 'output' as entity, record, level, null as person_rule from output
+    select 'output' as entity, record, level, withheld, null as person_rule from output
     union all
-    select 'department', record, level, null from department
+    select 'department', record, level, withheld, null from department
     union all
-    select 'author', record, level,
+    select 'author', record, level, withheld,
         person_withheld(%(user_status)s, %(profile_types)s, is_current, is_academic, is_student)
     from author
 ) things
 cross join lateral (
     select case
+        when withheld is not null then withheld
         when level is null or level not in ('public', 'internal', 'private') then 'level_unknown'
         when level <> all(%(levels)s) then 'level_' || level
         else person_rule

@@ -18,9 +18,10 @@ create unlogged table part (
     whole text collate "C",  -- the list that it is a window of
     last boolean not null default false,  -- is read when all others are
     records bigint not null default 0,
-    named bigint not null default 0,  -- departments that its records named in passing
+    beside jsonb not null default '{}',  -- records of other scopes that came with them, as numbers by entity
     expected bigint,
     clock text,
+    mark text,
     done boolean not null default false,
     incomplete text,
     repairs jsonb not null default '{}'
@@ -40,6 +41,7 @@ create unlogged table output (
     clock text collate "C",
     deleted boolean not null,
     level text,
+    withheld text,
     excluded text,
     content uuid not null
 );
@@ -64,6 +66,7 @@ create unlogged table author (
     ids jsonb not null,
     departments text[] collate "C" not null,
     level text,
+    withheld text,
     is_current boolean,
     is_academic boolean,
     is_student boolean,
@@ -79,6 +82,7 @@ create unlogged table department (
     name text not null,
     parents text[] collate "C" not null,
     level text,
+    withheld text,
     datestamp text collate "C",
     clock text collate "C",
     content uuid not null
@@ -91,14 +95,18 @@ create unlogged table relationship (
     author text collate "C" not null,
     level text,
     datestamp text collate "C",
-    clock text collate "C"
+    clock text collate "C",
+    departments text[] collate "C",
+    position integer
 );
 create unlogged table authorship (
     key text collate "C" not null, output text collate "C" not null, author text collate "C" not null, level text,
-    position integer not null
+    departments text[] collate "C", position integer not null
 );
 -- Keys of outputs that are there now, where a source lists them apart; and published outputs that are not among them.
-create unlogged table listed (record bigint not null, key text collate "C" not null, datestamp text collate "C");
+create unlogged table listed (
+    record bigint not null, key text collate "C" not null, datestamp text collate "C", groups text[] collate "C"
+);
 create unlogged table absent (key text collate "C" primary key);
 create unlogged table refusal (
     entity text not null, record bigint not null, rule text not null, reason text not null, field text, value text
@@ -164,6 +172,16 @@ create unlogged table delta (
     old jsonb,
     primary key (entity, key)
 );
+
+-- Two objects of numbers as one.
+create function added(numbers jsonb, more jsonb) returns jsonb language sql immutable as $$
+    select coalesce(jsonb_object_agg(key, n), '{}')
+    from (
+        select key, sum(value::bigint) as n
+        from (select * from jsonb_each_text(numbers) union all select * from jsonb_each_text(more)) both_of_them
+        group by key
+    ) sums
+$$;
 
 -- Why the institution does not show a person, by status and profile type (integration guide, "User status and user profile
 -- type settings"); null where nothing speaks against it. The level is another matter.

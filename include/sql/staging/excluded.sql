@@ -9,5 +9,6 @@ select 'output', o.record, 'excluded', 'validate', coalesce(o.excluded, 'no_iden
         else 'it has no supported identifier, and without one no attention can be found: add a DOI, Handle, ISBN …'
     end
 from output o
-where (o.excluded is not null or not exists (select from output_identifier i where i.record = o.record))
+where o.withheld is null  -- that came without content: privacy has a rule for it
+    and (o.excluded is not null or not exists (select from output_identifier i where i.record = o.record))
     and not exists (select from verdict v where v.entity = 'output' and v.record = o.record)

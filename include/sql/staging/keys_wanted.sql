@@ -1,7 +1,8 @@
 -- Purpose: outputs that an incremental import of a source that lists authorships has to fetch although they did not change:
 --   they are not published, and somebody who wrote them is newly shown, or the authorship is new. (What is published is
 --   computed again without fetching.)
--- Parameters: institution; since, the watermark of authorships; levels; user_status; profile_types.
+-- Parameters: institution; since, the watermark of authorships (null where they have no list of their own: then outputs
+--   whose authorships changed are told as changed); levels; user_status; profile_types.
 -- Row count: keys.
 select distinct r.output
 from relationship r
@@ -9,7 +10,7 @@ left join author a on a.key = r.author
 where not exists (select from output o where o.key = r.output)
     and not exists (select from warehouse.research_output w where w.institution = %(institution)s and w.key = r.output)
     and (
-        coalesce(r.datestamp >= %(since)s, true)
+        coalesce(r.datestamp >= %(since)s, %(since)s::text is not null)
         or (
             a.level = any(%(levels)s)
             and person_withheld(%(user_status)s, %(profile_types)s, a.is_current, a.is_academic, a.is_student) is null

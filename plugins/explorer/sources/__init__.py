@@ -59,7 +59,8 @@ class Page:
     when it answered. ``expected`` is the source's own idea of the part's size. ``repairs`` counts what had to be
     mended to read the page, by kind. ``restart`` says that the part began again from the front (an expired token):
     what was read of it before does not count. ``incomplete`` says in a sentence what the part lost; absence from an
-    incomplete part never means deletion. ``notes`` are what a librarian should know of the part as a whole.
+    incomplete part never means deletion. ``notes`` are what a librarian should know of the part as a whole. ``mark``: where
+    the next import goes on in a list that has places of its own (a token of changes); it stands for the clock then.
     """
 
     records: Sequence[Record]
@@ -70,6 +71,7 @@ class Page:
     restart: bool = False
     incomplete: str | None = None
     notes: Sequence[Note] = ()
+    mark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,10 @@ class Sweeps(Protocol):
 
     def reports_deletions(self) -> bool:
         """Whether it tells of each deletion. May ask the source. Raises ``SourceError``."""
+
+
+# The code of an error that says that the source has lost our place in its list of changes: the next import is full.
+CHANGES_LOST = "changes_lost"
 
 
 class SourceError(Exception):
