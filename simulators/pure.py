@@ -37,7 +37,19 @@ COLLECTIONS: Mapping[str, str] = {
     "research-outputs": "ResearchOutput", "persons": "Person", "organisational-units": "Organisation",
     "organizations": "Organisation",
 }  # fmt: skip
-ORDERINGS = re.compile(r"-?(uuid|id|pureId|created|modified|title|name)")
+ORDERINGS: Mapping[str, Callable[[Any], Any]] = {
+    "uuid": lambda each: each.uuid,
+    "id": lambda each: each.number,
+    "pureId": lambda each: each.number,
+    "created": lambda each: (each.created, each.uuid),
+    "modified": lambda each: (each.modified, each.uuid),
+    "title": lambda each: (_title(each), each.uuid),
+    "name": lambda each: (_title(each), each.uuid),
+}
+FILTERS = frozenset(
+    {"ids", "modifiedAfter", "modifiedBefore", "createdAfter", "createdBefore", "typeUris", "publishedAfterDate",
+     "workflowSteps", "forOrganisationalUnits", "employmentStatus"}
+)  # fmt: skip
 
 WIRE_FAULTS: Mapping[str, str] = {
     # /changes
@@ -136,6 +148,7 @@ class Pure(Simulator):
         self.json_off = json_off
         self._secret = base64.b64encode(f"{login}:{password}".encode()).decode() if login else None
         self._turn = 0
+        self._known: dict[tuple[object, ...], tuple[int, list[Content]]] = {}
 
     def base(self, version: str = "524") -> str:
         """The base URL of an interface, while it serves: no slash at the end."""
@@ -299,8 +312,7 @@ class Pure(Simulator):
         size, offset = asked.number("size", DEFAULT_SIZE), asked.number("offset", 0)
         if version == "new" and size > NEW_MAX_SIZE:
             raise _RefusedError(400, f"size must be less than or equal to {NEW_MAX_SIZE}")
-        found = self._found(COLLECTIONS[name], asked, version, sees_all=sees_all)
-        found = self._ordered(found, asked)
+        found = self._asked_for(COLLECTIONS[name], asked, version, sees_all=sees_all)
         first, last = offset, offset + size
         if "page_overlap" in kinds:
             first = max(0, first - 2)
@@ -308,10 +320,12 @@ class Pure(Simulator):
             last = offset + (size + 1) // 2
         page = found[first:last]
         view = self._view(version, kinds)
-        items = [view.shown(each) for each in page]
+        fields = asked.names("fields") if version != "new" and "ignores_fields" not in kinds else []
+        bare = fields == ["uuid"]  # a sweep: nothing else has to be written, then
+        items = [{"uuid": each.uuid} if bare else view.shown(each) for each in page]
         if "broken_item" in kinds and items:
             items[0] = _broken(items[0])
-        if (fields := asked.names("fields")) and version != "new" and "ignores_fields" not in kinds:
+        if fields:
             items = [_only(item, [each.split(".") for each in fields]) for item in items]
         body: dict[str, Any] = {
             "count": len(found) + (3 if "count_too_high" in kinds else 0),
@@ -341,6 +355,17 @@ class Pure(Simulator):
         host = "http://internal.tribnia.example:8080" if "other_host" in asked.kinds else f"http://{parts.netloc}"
         return f"{host}{call.path}?{urlencode({**sent, 'offset': offset})}"
 
+    def _asked_for(self, family: str, asked: _Asked, version: str, *, sees_all: bool) -> list[Content]:
+        """What a list holds, in its order; of a list without filters it is known until something is edited."""
+        if asked.arguments.keys() & {*FILTERS, "uuids", "searchString"} or "unstable_order" in asked.kinds:
+            return self._ordered(self._found(family, asked, version, sees_all=sees_all), asked)
+        key = (family, sees_all, str(asked.arguments.get("order")), *asked.names("orderings"))
+        edits, found = self._known.get(key, (-1, []))
+        if edits != self.store.sequence:
+            found = self._ordered(self._found(family, asked, version, sees_all=sees_all), asked)
+            self._known[key] = (self.store.sequence, found)
+        return found
+
     def _found(self, family: str, asked: _Asked, version: str, *, sees_all: bool) -> list[Content]:
         things = [each for each in self.store.all(family).values() if sees_all or is_public(each)]
         wanted = asked.names("uuids")
@@ -349,7 +374,8 @@ class Pure(Simulator):
             there = {each.uuid: each for each in things}
             things = [there[uuid] for uuid in dict.fromkeys(winners) if uuid in there]
         if version != "new":
-            things = [each for each in things if self._matches(each, asked)]
+            if FILTERS & asked.arguments.keys():
+                things = [each for each in things if self._matches(each, asked)]
         elif text := str(asked.arguments.get("searchString") or "").casefold():
             things = [each for each in things if text in repr(each).casefold()]
         return things
@@ -415,22 +441,10 @@ class Pure(Simulator):
                 turn = self._turn * 7 % len(things)
                 things = things[turn:] + things[:turn]
             return things
-        if not ORDERINGS.fullmatch(order):
+        key = ORDERINGS.get(order.removeprefix("-"))
+        if key is None:
             raise _RefusedError(400, f"There is no ordering {order!r}.")
-        name = order.removeprefix("-")
-
-        def place(each: Content) -> tuple[str, str]:
-            title = each.title if isinstance(each, Output) else each.name if isinstance(each, Unit) else each.last
-            texts = {
-                "uuid": each.uuid,
-                "title": title,
-                "name": title,
-                "created": f"{each.created}",
-                "modified": f"{each.modified}",
-            }
-            return texts.get(name, f"{each.number:09d}"), each.uuid
-
-        return sorted(things, key=place, reverse=order.startswith("-"))
+        return sorted(things, key=key, reverse=order.startswith("-"))
 
     # --- one thing
 
@@ -505,6 +519,10 @@ class Pure(Simulator):
         bare = {"changeType": "UPDATE", "family": FAMILIES["ClassificationScheme"],
                 "familySystemName": "ClassificationScheme", "version": 0}  # fmt: skip
         return self._told_page(version, [bare] * 17, low if after >= RESTARTED_UNTIL else low + 488, more=True)
+
+
+def _title(thing: Content) -> str:
+    return thing.title if isinstance(thing, Output) else thing.name if isinstance(thing, Unit) else thing.last
 
 
 def is_public(thing: Content) -> bool:

@@ -168,6 +168,8 @@ class Audit:
 class Store:
     """A Pure server's content. Every edit is dated by ``clock`` and audited; may be used from several threads.
 
+    It is changed by its methods alone: by ``sequence`` a server sees that something has changed.
+
     ``deletes_told`` is the share of deletions that ``/changes`` tells. ``zone`` is where its dates are at home.
     """
 
