@@ -9,11 +9,12 @@ import pytest
 
 from explorer.config import Departments, OaiPmhSource
 from explorer.polite_http import Limits, PoliteSession
-from explorer.records import Output
+from explorer.records import Department, Output
 from explorer.sources import Part, Plan, SourceError
 from explorer.sources.oai_platforms import Settings, accent
 from explorer.sources.oai_pmh import OaiPmh
 from explorer.sources.oai_protocol import OaiRepository
+from tests.contract.test_oai_in_records import Kept
 from tests.oai_documents import listed_sets, record, records
 from tests.scripted_server import Asked, Reply, serving
 
@@ -46,7 +47,7 @@ def source(file: Path | str, platform: str = "bepress") -> Iterator[tuple[OaiPmh
 
     with serving(answer) as server:
         url = f"{server.url}/oai"
-        settings = OaiPmhSource.model_validate({"kind": "oai_pmh", "platform": platform, "url": url})
+        settings = OaiPmhSource.model_validate({"kind": "oai_pmh", "platform": platform, "url": url, "windows": 1})
         session = PoliteSession(Limits(requests_per_second=1000, retries=0), allow_http=True, allow_private_hosts=True)
         place = f"{server.url}/{file}" if isinstance(file, str) else file
         departments = Departments(mode="file", file=str(place))
@@ -95,6 +96,24 @@ def test_a_file_that_is_gone_or_wrong_stops_the_import_with_a_sentence(tmp_path:
     assert "b-1" in str(raised.value)
     with source(wrong) as (oai, _), pytest.raises(SourceError):
         placed(oai)
+
+
+def test_a_file_that_cannot_be_reached_today_leaves_its_last_sound_version() -> None:
+    kept = Kept()
+    with source("departments.csv") as (oai, _):
+        assert [part.start for part in oai.with_files_kept(kept).parts(FULL)] == [{}, {}]
+    with source("gone.csv") as (oai, _):
+        [kept.files[f"departments: {oai.file}"]] = kept.files.values()
+        gone = oai.with_files_kept(kept)
+        first, outputs = gone.parts(FULL)
+        (page,) = gone.read(first, FULL, None)
+        assert [each.key for each in page.records if isinstance(each, Department)] == ["science", "law", "b1"]
+        assert [note.code for note in page.notes] == ["older_version_of_file"]
+        assert "answers HTTP 404" in page.notes[0].message
+        assert outputs.start == {}
+        assert placed(gone)["2"].departments == ("b1", "science")
+        with pytest.raises(SourceError, match="answers HTTP 404"):
+            oai._check_departments()  # which looks at the file as it is now
 
 
 def test_check_looks_at_the_file(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from explorer import config
 from explorer.config import Departments, OaiPmhSource
 from explorer.polite_http import Limits, PoliteSession
 from explorer.records import Department, Output
-from explorer.sources import Page, Part, Plan, SourceError
+from explorer.sources import KeptFile, Page, Part, Plan, SourceError
 from explorer.sources.oai_names import FinalNames, read_names
 from explorer.sources.oai_platforms import Settings, accent
 from explorer.sources.oai_pmh import OaiPmh, source
@@ -220,6 +221,50 @@ def test_a_broken_file_stops_the_import_before_anything_is_read(tmp_path: Path) 
     named = institution(tmp_path, "http://127.0.0.1:9/oai", ", remappings: remappings.csv", "source")
     with pytest.raises(SourceError, match=r"remappings\.csv: row 2: “A” has no new name"):
         source(named, None, hash_key=b"k").parts(FULL)
+
+
+class Kept:
+    """What would stand in the warehouse."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, KeptFile] = {}
+
+    def get(self, name: str) -> KeptFile | None:
+        return self.files.get(name)
+
+    def keep(self, name: str, content: bytes) -> None:
+        self.files[name] = KeptFile(content, "Monday")
+
+    def blame(self, name: str, problem: str) -> bool:
+        if name in self.files:
+            self.files[name] = replace(self.files[name], problem=problem)
+        return name in self.files
+
+
+@pytest.mark.parametrize("step", ["remappings", "translations", "renaming"])
+def test_a_file_of_names_that_breaks_leaves_its_last_sound_version(tmp_path: Path, step: str) -> None:
+    file = tmp_path / "names.csv"
+    file.write_text("name,to\nKemi,Chemistry\n")
+    kept = Kept()
+    named = institution(tmp_path, "http://127.0.0.1:9/oai", f", windows: 1, {step}: names.csv", "source")
+
+    def oai() -> OaiPmh:
+        return source(named, None, hash_key=b"k").with_files_kept(kept)
+
+    assert [part.start for part in oai().parts(FULL)] == [{}]
+    file.write_text("name,to\nKemi,\n")
+    [part] = oai().parts(FULL)
+    [note] = part.start["told"]
+    assert (note["code"], note["field"]) == ("older_version_of_file", step)
+    assert "row 2: “Kemi” has no new name" in note["message"]
+    assert "The version of Monday is used" in note["message"]
+    names = oai().settings.names
+    assert (names.remapped if step == "remappings" else names.renamed)(("Kemi",)) == "Chemistry"
+
+    file.write_text("name,to\nKemi,Chemical Sciences\n")
+    assert [part.start for part in oai().parts(FULL)] == [{}]
+    names = oai().settings.names
+    assert (names.remapped if step == "remappings" else names.renamed)(("Kemi",)) == "Chemical Sciences"
 
 
 def test_a_translation_may_be_renamed(tmp_path: Path) -> None:

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer.hierarchy import normalised, read_groups
-from explorer.polite_http import shown
 from explorer.sources import SourceError
 from explorer.tables import TableRefused
 
@@ -21,25 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from explorer.records import Department
-    from explorer.sources.oai_platforms import Repository
+    from explorer.tables import Content
 
 _TOLD = 3  # problems of a file
 _NO_ID = re.compile(r"[^A-Za-z0-9_]")
-
-
-def content(repository: Repository, location: Path | str) -> bytes | Path:
-    """The institution's own file: a path as it is, what lies behind an address as bytes. Raises ``SourceError``."""
-    if isinstance(location, Path):
-        if location.is_file():
-            return location
-        raise SourceError("file_missing", f"There is no file {location}: put it there, or mend the path in the YAML.")
-    answer = repository.get(location)
-    if answer.status != HTTPStatus.OK:
-        message = (
-            f"{shown(location)} answers HTTP {answer.status}: put the file there, or mend the address in the YAML."
-        )
-        raise SourceError(f"http_{answer.status}", message)
-    return answer.body
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +33,10 @@ class DepartmentFile:
     _by_name: Mapping[str, str]
 
     @classmethod
-    def read(cls, repository: Repository, location: Path | str) -> DepartmentFile:
-        """Raises ``SourceError`` where the file cannot be read or breaks a rule: what is published then stays."""
+    def read(cls, content: Content) -> DepartmentFile:
+        """Raises ``SourceError`` where the file cannot be read or breaks a rule."""
         try:
-            found = read_groups(content(repository, location))
+            found = read_groups(content)
         except TableRefused as error:
             raise SourceError("departments_file", f"The file of departments cannot be read: {error}") from error
         if found.problems:

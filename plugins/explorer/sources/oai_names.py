@@ -12,13 +12,13 @@ is not laid down: the YAML tells it, or it has one of the usual headers, or it i
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from explorer.hierarchy import normalised
 from explorer.polite_http import shown
 from explorer.sources import SourceError
-from explorer.sources.oai_departments import content
+from explorer.sources.oai_files import renewed, said
 from explorer.tables import TableRefused, clean, is_blank, masked, open_table
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from explorer.config import Institution
+    from explorer.records import Note
+    from explorer.sources import FileKeeper
     from explorer.sources.oai_platforms import Repository
     from explorer.tables import Content
 
@@ -49,6 +51,7 @@ class FinalNames:
     repository: Repository | None = None
     files: Mapping[str, Path | str] = field(default_factory=dict)
     column: str | None = None  # the second column's header, where the YAML tells it
+    keeper: FileKeeper | None = None
 
     def remapped(self, names: Iterable[str]) -> str | None:
         """Which department the papers of this one go to: its original name. ``names``: all that it may be listed by."""
@@ -69,13 +72,24 @@ class FinalNames:
 
     @cached_property
     def _read(self) -> Mapping[str, Mapping[str, str]]:
-        return {step: self._names(self.files[step]) if step in self.files else {} for step in STEPS}
+        return {step: self._said(step) if step in self.files else {} for step in STEPS}
 
-    def _names(self, location: Path | str) -> Mapping[str, str]:
+    def renewed(self) -> Iterator[Note]:
+        """Looks at the files as they are now; a note for each of which an older version is used."""
+        for step, location in self.files.items():
+            if self.keeper is not None and self.repository is not None:
+                note = renewed(self.repository, self.keeper, step, location, partial(self._names, location))
+                yield from [note] if note else []
+
+    def _said(self, step: str) -> Mapping[str, str]:
+        location = self.files[step]
         if self.repository is None:
             raise TypeError(location)
+        return said(self.repository, self.keeper, step, location, partial(self._names, location))
+
+    def _names(self, location: Path | str, content: Content) -> Mapping[str, str]:
         try:
-            return read_names(content(self.repository, location), self.column)
+            return read_names(content, self.column)
         except TableRefused as error:
             name = shown(location) if isinstance(location, str) else location.name
             raise SourceError("names_refused", f"{name}: {error}") from error

@@ -11,13 +11,14 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from explorer.config import Institution, OaiPmhSource
 from explorer.polite_http import Limits, PoliteSession, ServerError, ahead
 from explorer.records import Department, Note, Output
 from explorer.sources import Abilities, Cursor, Finding, Page, Part, Plan, SourceError
 from explorer.sources.oai_departments import DepartmentFile
+from explorer.sources.oai_files import renewed, said
 from explorer.sources.oai_names import FinalNames, located
 from explorer.sources.oai_narrowing import EVERYTHING, MOST_SOUND, Narrowing, Window, is_outside
 from explorer.sources.oai_platforms import Accent, DepartmentsClosedError, Settings, accent
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from explorer.records import Record as Canonical
+    from explorer.sources import FileKeeper
     from explorer.sources.oai_xml import Document, ListedSet, Record
 
 MOST_RESTARTS = 3  # of one list whose tokens expire
@@ -115,6 +117,12 @@ class OaiPmh:
     accent: Accent
     settings: Settings
     file: Path | str | None = None
+    keeper: FileKeeper | None = None
+
+    def with_files_kept(self, keeper: FileKeeper | None) -> OaiPmh:
+        """The same, which falls back on the last sound version of each file of the institution; None: never."""
+        names = replace(self.settings.names, keeper=keeper)
+        return replace(self, keeper=keeper, settings=replace(self.settings, names=names))
 
     @cached_property
     def abilities(self) -> Abilities:
@@ -148,10 +156,12 @@ class OaiPmh:
 
         Where these are fewer than may be read side by side, a full import divides each into windows by date.
         """
+        told = [asdict(note) for note in self._files_renewed()]
         listed = self._lists()
         if plan.mode == "full" and len(listed) < self.settings.source.politeness.connections:
             listed = [window for each in listed for window in self._windows(each, plan)]
-        return [*([Part("departments", "departments")] if self._lists_departments else []), *listed]
+        first, *others = [*([Part("departments", "departments")] if self._lists_departments else []), *listed]
+        return [replace(first, start={**first.start, "told": told}) if told else first, *others]
 
     def _lists(self) -> Sequence[Part]:
         sets = self.accent.harvests(self.repository, self.settings)
@@ -176,14 +186,19 @@ class OaiPmh:
 
     def read(self, part: Part, plan: Plan, cursor: Cursor | None) -> Iterator[Page]:
         """Pages of one part. Raises ``SourceError``."""
+        told = [Note(**each) for each in cast("list[dict[str, Any]]", part.start.get("told", ()))]
         if part.scope == "departments":
-            yield self._departments()
+            yield replace(self._departments(), notes=told)
             return
         harvested = self._set_of(part)
         position = Position.of(cursor)
         with closing(ahead(self._steps(self._arguments(part, plan), position))) as steps:
+            first = cursor is None
             for step in steps:
-                yield self._page(step, harvested)
+                page = self._page(step, harvested)
+                # what is said of a list as a whole stands on its first page, also when that comes anew
+                yield replace(page, notes=(*told, *page.notes)) if first or step.restart else page
+                first = False
 
     def _page(self, step: _Step, harvested: str | None) -> Page:
         document = step.document
@@ -234,7 +249,18 @@ class OaiPmh:
 
     @cached_property
     def _file(self) -> DepartmentFile:
-        return DepartmentFile.read(self.repository, self.file or self.settings.departments.file or "")
+        return said(self.repository, self.keeper, "departments", self._place_of_file, DepartmentFile.read)
+
+    @property
+    def _place_of_file(self) -> Path | str:
+        return self.file or self.settings.departments.file or ""
+
+    def _files_renewed(self) -> Iterator[Note]:
+        """Looks at the institution's files as they are now. Raises ``SourceError`` where one never was sound."""
+        yield from self.settings.names.renewed()
+        if self.keeper is not None and self.settings.departments.mode == "file":
+            note = renewed(self.repository, self.keeper, "departments", self._place_of_file, DepartmentFile.read)
+            yield from [note] if note else []
 
     def _filed(self, made: Output, record: Record) -> Output:
         """The record's departments as those of the file; one that the file does not have is left as it is, and told."""
@@ -403,7 +429,10 @@ class OaiPmh:
     # --- check
 
     def check(self) -> Iterator[Finding]:
-        """Address, format, sets, departments, and a sample of records; later lines need the earlier ones."""
+        """Address, format, sets, files, departments, and a sample of records; later lines need the earlier ones."""
+        if self.keeper is not None:
+            yield from self.with_files_kept(None).check()  # the files as they are now
+            return
         try:
             identity = self.repository.identity
         except SourceError as error:
@@ -417,6 +446,8 @@ class OaiPmh:
         )
         yield self._tried("format", self._check_format)
         yield self._tried("sets", self._check_sets)
+        if self.settings.names.files:
+            yield self._tried("files", self._check_files)
         if self._lists_departments:
             yield self._tried("departments", self._check_departments)
         yield self._tried("records", self._check_sample)
@@ -452,6 +483,10 @@ class OaiPmh:
                 "sets", ok=False, detail=f"{', '.join(unknown)}: no such set; {detail}", fix="mend source.sets"
             )
         return Finding("sets", ok=True, detail=detail)
+
+    def _check_files(self) -> Finding:
+        sizes = self.settings.names.sizes()
+        return Finding("files", ok=True, detail="; ".join(f"{step}: {size} names" for step, size in sizes.items()))
 
     def _check_departments(self) -> Finding:
         page = self._departments()
