@@ -153,22 +153,23 @@ def _commit_page(connection: Connection, import_: Import, state: Progress, page:
         raise HaltedError("part_never_ends", message)
     beside = Counter(type(record).__name__.lower() for record in page.records)
     records = (0 if page.restart else state.records) + beside.pop(ENTITIES[state.part.scope], 0)
-    imports.hold_still(connection, import_)
-    moved = connection.execute(
-        "update part set attempt = %s, page = %s, records = %s, "
+    moved = connection.execute(  # the lock of `hold_still`, in one statement, since every page waits for it
+        "with held as (select from ops.import where id = %s and status = 'running' for share)"
+        " update part set attempt = %s, page = %s, records = %s, "
         " beside = added(case when %s then '{}' else beside end, %s),"
         " expected = coalesce(%s, expected), cursor = %s,"
         " done = %s, clock = case when page = 0 or %s then %s else coalesce(clock, %s) end,"
         " mark = coalesce(%s, mark), incomplete = coalesce(%s, incomplete), repairs = added(repairs, %s)"
-        " where name = %s and attempt = %s and page = %s and not done",
+        " where name = %s and attempt = %s and page = %s and not done and exists (select from held)",
         (
-            attempt, number, records, page.restart, Jsonb(beside), page.expected,
+            import_.id, attempt, number, records, page.restart, Jsonb(beside), page.expected,
             Jsonb(dict(page.cursor)) if page.cursor is not None else None, page.cursor is None, page.restart, page.clock,
             page.clock, page.mark, page.incomplete, Jsonb(dict(page.repairs)),
             state.part.name, state.attempt, state.page,
         ),
     ).rowcount  # fmt: skip
     if moved != 1:
+        imports.hold_still(connection, import_)
         message = f"{state.part.name}: another worker has read page {number} meanwhile; this one stops"
         raise HaltedError("not_alone", message)
     base = state.number << 50 | attempt << 42 | number << 16

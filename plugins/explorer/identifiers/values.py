@@ -15,6 +15,10 @@ from explorer.records import Identifier
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+# Most addresses have nothing in them: no sign of any scheme, nothing encoded.
+_PLAIN_ADDRESS = re.compile(r"https?://[\w./?=&:@+,()!*#~-]+", re.ASCII).fullmatch
+_SIGNS_INSIDE = tuple(sign for sign, name in SIGNS if name != "uri")
+
 
 def extract(scheme: str, text: str, *, strict: bool = False, uri_domains: Sequence[str] = ()) -> list[str]:
     """Every identifier of a scheme in free text: canonical, in order of appearance, none twice.
@@ -36,6 +40,10 @@ def find(text: str, *, uri_domains: Sequence[str] = ()) -> list[Identifier]:
         return [Identifier("doi", plain[1].lower())]
     if plain := PLAIN_HANDLE(text):
         return [Identifier("handle", plain[1])]
+    if not uri_domains and _PLAIN_ADDRESS(text):
+        lowered = text.lower()
+        if not any(sign in lowered for sign in _SIGNS_INSIDE):
+            return []
     context = Text(unescaped(text).strip(INVISIBLE), uri_domains)
     found = unmistakable(context) or _likely_by_shape(context)
     if not found:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import yaml
 
@@ -22,9 +22,13 @@ YEARS = range(1000, 2201)
 SPLIT_ENTITY = re.compile(r"& (?=#x?[0-9a-fA-F]{1,6};)")
 ORCID = re.compile(r"(\d{4})-?(\d{4})-?(\d{4})-?(\d{3}[\dXx])\s*/?$", re.ASCII)
 MAIL = re.compile(r"\S*@\S*")
+RECORDS, RECORD, NATIVE, FIELD = (f"{API}{name}" for name in ("records", "record", "native", "field"))
+TEXT, DATE, YEAR = (f"{API}{name}" for name in ("text", "date", "year"))
+
+Fields = Mapping[str, Sequence[Element]]  # of one record, by name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rules:
     """``include/mappings/elements.yaml``: what is taken from which field, and of several records which comes first."""
 
@@ -36,6 +40,12 @@ class Rules:
     ids_at_source: Mapping[str, str]
     isbn_of_container: Sequence[str]
     relationships: Mapping[str, str]
+
+    @cached_property
+    def fields(self) -> frozenset[str]:
+        """The names of all fields that anything is taken from."""
+        displayed = (name for names in self.display.values() for name in names)
+        return frozenset([*displayed, *self.identifiers, *self.addresses, "external-identifiers"])
 
 
 @cache
@@ -72,8 +82,7 @@ class Levels:
     def of_relationship(self, element: Element) -> Level | None:
         """The stricter of its own level and the effective one."""
         if self.product < WITH_LEVELS:
-            texts = [(each.text or "").strip().casefold() for each in element.iterfind(f"{API}is-visible")]
-            return "private" if "false" in texts else "public"
+            return "private" if "false" in _texts(element, "is-visible") else "public"
         own = self._level(element, "is-visible")
         if element.find(f"{API}effective-privacy-level") is None:
             return own
@@ -83,9 +92,9 @@ class Levels:
         return stricter(own, effective)
 
     def _level(self, element: Element, flag: str) -> Level | None:
-        if element.find(f"{API}privacy-level") is not None or self.schema >= (6, 0):
+        if self.schema >= (6, 0) or element.find(f"{API}privacy-level") is not None:
             return _stated(element, "privacy-level")
-        flags = [(each.text or "").strip().casefold() for each in element.iterfind(f"{API}{flag}")]
+        flags = _texts(element, flag)
         if flags == ["true"]:
             return "public"
         return "private" if flags == ["false"] else None
@@ -100,13 +109,15 @@ def stricter(one: Level | None, other: Level | None) -> Level | None:
 
 def _stated(element: Element, name: str) -> Level | None:
     """The level that an element states once, and in a word that we know."""
-    texts = [(each.text or "").strip().casefold() for each in element.iterfind(f"{API}{name}")]
-    if len(texts) != 1:
-        return None
-    match texts[0]:
-        case "public" | "internal" | "private" as level:
+    match _texts(element, name):
+        case ["public" | "internal" | "private" as level]:
             return level
     return None
+
+
+def _texts(element: Element, name: str) -> list[str]:
+    """What its children of that name say: trimmed, in lower case."""
+    return ["".join(map(str, each.itertext())).strip().casefold() for each in element.iterchildren(f"{API}{name}")]
 
 
 def output(element: Element, levels: Levels, uri_domains: Sequence[str] = ()) -> Output:
@@ -117,11 +128,13 @@ def output(element: Element, levels: Levels, uri_domains: Sequence[str] = ()) ->
         return Output(None, level=levels.of_object(element), refusal=Refusal("no_id", reason, "id"))
     kind = element.get("type")
     # Child axis only: a journal and a user's profile have records, too.
-    records = sorted(element.iterfind(f"{API}records/{API}record"), key=_precedence)
-    fields = [{each.get("name", ""): each for each in record.iterfind(f"{API}native/{API}field")} for record in records]
+    records = [each for some in element.iterchildren(RECORDS) for each in some.iterchildren(RECORD)]
+    records.sort(key=_precedence)
+    wanted = rules()
+    fields = [_fields(record, wanted.fields) for record in records]
     notes: list[Note] = []
     found = tuple(_identifiers(records, fields, kind, uri_domains, notes))
-    display = rules().display
+    display = wanted.display
     return Output(
         key=key,
         title=next((text for each in _in_order(fields, display["title"]) if (text := _text(each))), None),
@@ -149,24 +162,41 @@ def _precedence(record: Element) -> tuple[bool, int, str, str]:
     return record.get("is-preferred-record") != "true", place, name, record.get("id") or ""
 
 
-def _in_order(fields: Sequence[Mapping[str, Element]], names: Sequence[str]) -> Iterator[Element]:
+def _fields(record: Element, wanted: frozenset[str]) -> Fields:
+    """The wanted fields of a record, by name. Few of some seventy elements: only these are looked at."""
+    named: dict[str, list[Element]] = {}
+    for native in record.iterchildren(NATIVE):
+        for each in native.iterchildren(FIELD):
+            name = each.get("name")
+            if name in wanted:
+                named.setdefault(name, []).append(each)
+    return named
+
+
+def _in_order(fields: Sequence[Fields], names: Sequence[str]) -> Iterator[Element]:
     """The fields of these names: first name first, and of each the preferred record's first."""
-    return (record[name] for name in names for record in fields if name in record)
+    return (each for name in names for record in fields for each in record.get(name, ()))
 
 
 def _text(field: Element) -> str | None:
-    text = field.findtext(f"{API}text")
-    return (mapping.plain(SPLIT_ENTITY.sub("&", text)) or None) if text else None
+    """The text of a field, of whatever markup stands in it."""
+    for inner in field.iterchildren(TEXT):
+        text = "".join(map(str, inner.itertext())) if len(inner) else inner.text
+        return (mapping.plain(SPLIT_ENTITY.sub("&", text)) or None) if text else None
+    return None
 
 
 def _year(field: Element) -> int | None:
-    text = (field.findtext(f"{API}date/{API}year") or "").strip()
-    return int(text) if text.isdecimal() and int(text) in YEARS else None
+    for date in field.iterchildren(DATE):
+        for year in date.iterchildren(YEAR):
+            text = (year.text or "").strip()
+            return int(text) if text.isdecimal() and int(text) in YEARS else None
+    return None
 
 
 def _identifiers(
     records: Sequence[Element],
-    fields: Sequence[Mapping[str, Element]],
+    fields: Sequence[Fields],
     kind: str | None,
     uri_domains: Sequence[str],
     notes: list[Note],
@@ -174,7 +204,8 @@ def _identifiers(
     """Identifiers of all records, none twice, with what was mended or could not be read as notes."""
     parts_of_books = kind in rules().isbn_of_container
     seen: dict[tuple[str, str], Identifier] = {}
-    for place, scheme, text in _candidates(records, fields):
+    # Most databases say the same, so that each text is read once.
+    for (scheme, text), place in _candidates(records, fields).items():
         parsed = identifiers.parse(scheme, text, uri_domains=uri_domains)
         if parsed.value is None:
             if parsed.refusal is not None:
@@ -185,32 +216,33 @@ def _identifiers(
             continue
         identity = (parsed.scheme, parsed.value)
         if identity not in seen:
-            seen[identity] = Identifier(parsed.scheme, parsed.value)
+            seen[identity] = Identifier(*identity)
             notes.extend(parsed.notes)
-    for record in fields:
-        for name in rules().addresses:
-            address = _text(record[name]) if name in record else None
-            for each in identifiers.find(address, uri_domains=uri_domains) if address else ():
-                seen.setdefault((each.scheme, each.value), each)
+    for address in dict.fromkeys(map(_text, _in_order(fields, rules().addresses))):
+        for each in identifiers.find(address, uri_domains=uri_domains) if address else ():
+            seen.setdefault((each.scheme, each.value), each)
     yield from seen.values()
     yield from identifiers.aliases(seen.values())
 
 
-def _candidates(records: Sequence[Element], fields: Sequence[Mapping[str, Element]]) -> Iterator[tuple[str, str, str]]:
-    """(where, scheme, text) of all that should be an identifier."""
+def _candidates(records: Sequence[Element], fields: Sequence[Fields]) -> dict[tuple[str, str], str]:
+    """(scheme, text) of all that should be an identifier, and where it stands first."""
     wanted = rules()
+    found: dict[tuple[str, str], str] = {}
     for record, named in zip(records, fields, strict=True):
-        at_source = wanted.ids_at_source.get(record.get("source-name") or "")
         for name, scheme in wanted.identifiers.items():
-            if name in named and (text := _text(named[name])):
-                yield name, scheme, text
+            for each in named.get(name, ()):
+                if text := _text(each):
+                    found.setdefault((scheme, text), name)
+        at_source = wanted.ids_at_source.get(record.get("source-name") or "")
         if at_source and (text := record.get("id-at-source")):
-            yield "id-at-source", at_source, text
-        if "external-identifiers" in named:
-            for each in named["external-identifiers"].iterfind(f"{API}identifiers/{API}identifier"):
-                named_scheme = wanted.external_identifiers.get((each.get("scheme") or "").casefold())
+            found.setdefault((at_source, text), "id-at-source")
+        for listed_ in named.get("external-identifiers", ()):
+            for each in listed_.iterfind(f"{API}identifiers/{API}identifier"):
+                named_scheme = wanted.external_identifiers.get((each.get("scheme") or "").strip().casefold())
                 if named_scheme and each.text:
-                    yield "external-identifiers", named_scheme, each.text
+                    found.setdefault((named_scheme, each.text), "external-identifiers")
+    return found
 
 
 def merged_away(element: Element) -> Iterator[Output]:

@@ -18,7 +18,6 @@ from explorer.sources import SourceError
 API = "{http://www.symplectic.co.uk/publications/api}"
 ATOM = "{http://www.w3.org/2005/Atom}"
 FIRST_WITHOUT_TOTAL = (5, 0)  # before, `results-count` is the size of the whole list
-FRACTION = re.compile(r"\.(\d{6})\d+")
 
 Element = etree._Element  # noqa: SLF001 - lxml has no public name for it
 
@@ -51,8 +50,9 @@ class Document:
 def parse(body: bytes) -> Document:
     """The answer. Raises ``NotElementsError``, or ``AnsweredError`` for one that reports an error."""
     parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True, huge_tree=False
-    )
+        resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True, huge_tree=False,
+        remove_blank_text=True, collect_ids=False,  # neither is ever asked for, and both cost time
+    )  # fmt: skip
     try:
         root = etree.fromstring(body, parser)
     except etree.XMLSyntaxError as error:
@@ -124,7 +124,7 @@ def _next(pagination: Element | None) -> str | None:
 def _utc(text: str | None) -> str | None:
     """A time of the API as ISO 8601 in UTC, to the second; None where it cannot be read."""
     try:
-        moment = datetime.fromisoformat(FRACTION.sub(r".\1", (text or "").strip()))
+        moment = datetime.fromisoformat((text or "").strip())
     except ValueError:
         return None
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment.tzinfo else None
@@ -133,7 +133,7 @@ def _utc(text: str | None) -> str | None:
 def moment(text: str | None) -> str | None:
     """A datestamp of the API that sorts as text: UTC, microseconds. None where it cannot be read."""
     try:
-        read = datetime.fromisoformat(FRACTION.sub(r".\1", (text or "").strip()))
+        read = datetime.fromisoformat((text or "").strip())
     except ValueError:
         return None
-    return read.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if read.tzinfo else None
+    return f"{read.astimezone(UTC).isoformat(timespec='microseconds')[:26]}Z" if read.tzinfo else None
