@@ -253,6 +253,7 @@ def test_an_import_goes_on_behind_the_page_that_failed(warehouse_dsn, tmp_path, 
         flow.clean_up_orphans(site, import_id)
         flow.review(site, import_id)
         flow.load(site, import_id)
+        flow.link_attention(site, import_id)
         other = elements_site(warehouse_dsn, tmp_path, slug="other")
         do_import(other)
     assert published(site) == published(other)
