@@ -416,8 +416,9 @@ class PureSource(BaseSource):
         json_schema_extra=OPERATIONAL,
     )
     sweep_every: Duration = Field(
-        default=timedelta(days=7),
-        description="How often all ids are compared: most deletions are never reported.",
+        default=timedelta(days=30),
+        description="How often everything is read again, in case a change was never told. (Deletions are found by every"
+        " import, told or not.)",
         json_schema_extra=OPERATIONAL,
     )
 
