@@ -23,7 +23,6 @@ from tests.samples import sample
 GOLDEN = Path(__file__).with_name("golden_pure.csv")
 ROWS = list(csv.DictReader(GOLDEN.read_text("utf-8").splitlines()))
 TODAY = date(2023, 1, 1)
-NAMES_OF_UNITS = ("organisationalUnits", "organizations")
 
 
 def things(file: Path) -> list[Any]:
