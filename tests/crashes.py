@@ -17,15 +17,22 @@ NUMBERS = {"import_id", "added_by", "changed_by"}
 LEFT_OUT = {"ops.lease", "ops.schema_file", "ops.secret"}
 
 
-def in_a_child(work: Callable[[], object], dies_before: int | None = None) -> int | None:
-    """Runs work in a forked child; returns how often it spoke to Postgres, or None where it was killed before.
+def kill_itself() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
-    Every statement, BEGIN, COMMIT and block of a COPY counts; those of the thread that renews the lease do not.
+
+def in_a_child(
+    work: Callable[[], object], before: int | None = None, happens: Callable[[], object] = kill_itself
+) -> int | str | None:
+    """Runs work in a forked child; something (its death) happens before its n-th exchange with Postgres.
+
+    Returns how often it spoke to Postgres, the error with which it ended, or None where it was killed. Every statement,
+    BEGIN, COMMIT and block of a COPY counts; those of the thread that renews the lease do not.
     """
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        _work_and_exit(work, dies_before, write)
+        _work_and_exit(work, before, happens, write)
     os.close(write)
     with os.fdopen(read) as pipe:
         told = pipe.read()
@@ -33,11 +40,12 @@ def in_a_child(work: Callable[[], object], dies_before: int | None = None) -> in
     if os.WIFSIGNALED(status):
         assert os.WTERMSIG(status) == signal.SIGKILL
         return None
-    assert told.isdecimal(), told or f"the child ended with status {status}"
-    return int(told)
+    return int(told) if told.isdecimal() else told or f"ended with status {status}"
 
 
-def _work_and_exit(work: Callable[[], object], dies_before: int | None, write: int) -> None:
+def _work_and_exit(
+    work: Callable[[], object], before: int | None, happens: Callable[[], object], write: int
+) -> None:
     count = 0
     exchange = psycopg.Connection.wait
 
@@ -45,8 +53,8 @@ def _work_and_exit(work: Callable[[], object], dies_before: int | None, write: i
         nonlocal count
         if threading.current_thread() is threading.main_thread():
             count += 1
-            if count == dies_before:
-                os.kill(os.getpid(), signal.SIGKILL)
+            if count == before:
+                happens()
         return exchange(connection, *arguments, **named)
 
     psycopg.Connection.wait = counted  # type: ignore[method-assign]

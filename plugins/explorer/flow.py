@@ -76,6 +76,7 @@ TALLY = (
 APPROVAL_WITHIN = timedelta(days=3)
 PROGRESS_SECONDS = 10.0
 SLACK = timedelta(hours=12)
+OPENING_MILLISECONDS = 300_000
 SWEEP_IS_NEAR = 0.95  # of the interval: a weekly import that begins a second early does not wait for another week
 
 Report = Callable[[Progress], None]
@@ -173,7 +174,11 @@ def open_import(place: Site, request: Request, files: uploads.Sent | uploads.Aga
     """
     institution = place.institution
     source = place.source()
-    with database.connect(place.dsn, application="explorer open_import") as connection:
+    whose = ("open_import", institution.slug, request.run_key)
+    with database.connect(place.dsn, application=imports.session(*whose)) as connection:
+        # Whoever is stopped in here would hold the institution, for everybody and as long as that lasts.
+        connection.execute(f"set idle_in_transaction_session_timeout = {OPENING_MILLISECONDS}")
+        imports.fence(connection, *whose)
         imports.drop_expired_staging(connection)
         sent = files or uploads.taken_from_folder(institution, source, connection)
         sweep = _sweep(place, source, connection)
@@ -220,7 +225,10 @@ def _kind_in_words(institution: Institution) -> str:
 
 def plan_parts(place: Site, import_id: int, *, stays: bool = False) -> list[str]:
     """Asks the source which lists there are to read; returns the names of those that may be read side by side."""
-    with imports.working(place.dsn, import_id, "plan_parts", wants="opened", stays=stays) as (connection, import_):
+    with imports.working(place.dsn, import_id, "plan_parts", wants="opened", stays=stays, anew=True) as (
+        connection,
+        import_,
+    ):
         _same_configuration(place, import_)
         source = place.source(import_)
         if not staging.progress(connection):

@@ -89,27 +89,28 @@ class Import:
         return self.mode == "full"
 
 
-def session(import_id: int, task: str) -> str:
-    """The name of a task's session on an import, by which Postgres and its operators know it; at most 63 bytes."""
-    name = f"explorer {import_id} {task}"
+def session(*names: object) -> str:
+    """The name of a session, by which Postgres and its operators know who is at work; at most 63 bytes."""
+    name = " ".join(["explorer", *map(str, names)])
     if len(name.encode()) <= LONGEST_NAME:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:12]
     return f"{name.encode()[: LONGEST_NAME - 13].decode(errors='ignore')}-{digest}"
 
 
-def fence(connection: Connection, import_id: int, task: str = "") -> None:
-    """Ends the sessions of whoever worked on an import (on that task of it) before: one that was presumed dead.
+def fence(connection: Connection, *names: object) -> None:
+    """Ends other sessions of that name, or whose name begins so: of a worker that was presumed dead.
 
     Its locks would be waited for otherwise, for as long as it is stopped; and it writes nothing when it wakes.
     """
+    name = session(*names)
     ended = connection.execute(
         "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database()"
-        " and pid <> pg_backend_pid() and (application_name = %s or (%s and starts_with(application_name, %s)))",
-        (session(import_id, task), not task, session(import_id, "")),
+        " and pid <> pg_backend_pid() and (application_name = %s or starts_with(application_name, %s))",
+        (name, f"{name} "),
     ).fetchone()
     if ended and ended[0]:
-        log.warning("import %d: ended %d session(s) of a worker that was at it before", import_id, ended[0])
+        log.warning("ended %d session(s) of a worker that was at this before (%s)", ended[0], name)
 
 
 def get(connection: Connection, import_id: int) -> Import:
@@ -229,6 +230,7 @@ def _again(connection: Connection, import_id: int, request: Request) -> Import:
     import_ = get(connection, import_id)
     if import_.status in ("running", "failed"):
         revive(connection, import_)
+        take(connection, import_id, WORKING)
         log.info("import %d is taken up again (run %s)", import_id, request.run_key)
         return get(connection, import_id)
     message = f"import {import_id} of this run has ended ({import_.status}); start a new run to import again"
@@ -393,11 +395,12 @@ def revive(connection: Connection, import_: Import) -> None:
 
 @contextmanager
 def working(
-    dsn: str, import_id: int, task: str, *, wants: str, stays: bool = False
+    dsn: str, import_id: int, task: str, *, wants: str, stays: bool = False, anew: bool = False
 ) -> Iterator[tuple[Connection, Import]]:
     """A task at work on an import: a connection that stands on its staging, in phase ``wants`` or a later one.
 
     Holds the lease while it lasts and leaves it for hours afterwards; writes the seconds that it took, or the error.
+    ``anew``: staging that a crash of Postgres has emptied is begun again; any other task refuses.
     Raises ``FinishedError`` where the import has ended, ``HaltedError`` where staging is missing or not that far.
     """
     started = time.monotonic()
@@ -414,6 +417,8 @@ def working(
             take(connection, import_id, WORKING)
         stand_on(connection, import_)
         connection.execute("set work_mem = '128MB'")  # one import sorts whole institutions
+        if anew:
+            _begin_anew(connection, import_)
         _want_phase(connection, import_, task, wants)
         connection.commit()
         with _lease(dsn, import_id):
@@ -433,6 +438,13 @@ def working(
             finally:
                 if not connection.broken:
                     _record_time(connection, import_id, task, time.monotonic() - started, stays=stays)
+
+
+def _begin_anew(connection: Connection, import_: Import) -> None:
+    """All of staging is emptied together, progress included: then the source is read from its beginning."""
+    begun = connection.execute("insert into state (phase) select 'opened' where not exists (select from state)").rowcount
+    if begun:
+        log.warning("the staging of import %d was emptied (Postgres restarted after a crash); reading again", import_.id)
 
 
 def _still_ours(connection: Connection, import_id: int) -> None:

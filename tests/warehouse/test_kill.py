@@ -80,7 +80,7 @@ def stages(postgres_server, schema_database: str, tmp_path_factory) -> Iterator[
         found = []
         for _name, step in steps():
             found.append(copy(site.dsn))
-            assert in_a_child(lambda step=step: step(site)) is not None
+            assert isinstance(in_a_child(lambda step=step: step(site)), int)
         yield site.scripted, [*found, site.dsn]
     for name in made:
         _drop(postgres_server, name)
@@ -104,7 +104,7 @@ def test_a_task_is_killed_before_any_statement_and_run_again(stages, index: int,
         if now in seen and not EVERY_RETRY:
             continue
         seen.append(now)
-        assert in_a_child(lambda site=site: [again(site) for _name, again in steps()[index:]]) is not None
+        assert isinstance(in_a_child(lambda site=site: [again(site) for _name, again in steps()[index:]]), int)
         assert published(site.dsn) == undisturbed, f"{name}, killed before statement {boundary}"
         now = None
     assert boundary > 8

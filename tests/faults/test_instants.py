@@ -1,0 +1,155 @@
+"""A larger import whose worker is killed, or stopped and left for dead, at a hundred random instants."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from explorer import database, flow
+from explorer.imports import Request
+from tests.crashes import everything, published
+from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
+from tests.warehouse.test_flow import do_import, output
+from tests.warehouse.test_kill import Step, steps
+
+pytestmark = [pytest.mark.usefixtures("without_expectations"), pytest.mark.timeout(1800)]
+
+OUTPUTS, CHANGED, PAGE = 2_000, 600, 50
+INSTANTS = int(os.environ.get("EXPLORER_INSTANTS", "100"))
+
+
+def prepare(dsn: str, folder: Path) -> ScriptedSite:
+    """Two thousand published outputs, of which a third has changed at the source since."""
+    source = ScriptedSource(page_size=PAGE, tick=1)
+    for n in range(OUTPUTS):
+        source.put(output(f"o{n}", authors="abcdefghij"[n % 7 : n % 7 + 3], departments=("sci",)))
+    site = make_site(dsn, folder, source)
+    do_import(site)
+    source.tick = 3
+    for n in range(CHANGED):
+        source.put(output(f"o{n * 3}", title="Another", authors="xyz"[n % 3]))
+        if n % 5 == 0:
+            source.delete(f"o{n * 3 + 1}")
+    return site
+
+
+def start(work: Callable[[], object]) -> int:
+    """A child that does this and ends, whatever comes of it."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return child
+
+
+def has_ended(child: int, deadline: float) -> bool:
+    while time.monotonic() < deadline:
+        if os.waitpid(child, os.WNOHANG) != (0, 0):
+            return True
+        time.sleep(0.002)
+    return False
+
+
+def until(instant: float, site: ScriptedSite, tasks: list[Step]) -> tuple[int, int] | None:
+    """Runs the tasks one after the other, each in a process of its own, up to an instant: the task then and its process."""
+    deadline = time.monotonic() + instant
+    for index, (_name, step) in enumerate(tasks):
+        child = start(lambda step=step: step(site))
+        if not has_ended(child, deadline):
+            return index, child
+    return None
+
+
+def finish(site: ScriptedSite, tasks: list[Step]) -> None:
+    assert until(600, site, tasks) is None
+
+
+@pytest.fixture
+def undisturbed(schema_database, database_like, tmp_path):
+    """The database before the import, what it publishes, and how long it takes."""
+    site = prepare(database_like(schema_database), tmp_path)
+    copy = make_site(database_like(site.dsn), tmp_path, site.scripted)
+    began = time.monotonic()
+    finish(copy, steps())
+    return site, published(copy.dsn), time.monotonic() - began
+
+
+def test_killed_at_random_instants(undisturbed, database_like, tmp_path: Path):
+    origin, expected, seconds = undisturbed
+    dice = random.Random(1726)
+    hit = set()
+    for n in range(INSTANTS):
+        site = make_site(database_like(origin.dsn), tmp_path, origin.scripted)
+        tasks = steps()
+        for _ in range(dice.choice((1, 1, 2))):  # and again, while it is being retried
+            stopped = until(dice.uniform(0, seconds), site, tasks)
+            if stopped is None:
+                break
+            index, child = stopped
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            hit.add(tasks[index][0])
+            tasks = tasks[index:]
+        finish(site, tasks)
+        assert published(site.dsn) == expected, f"instant {n}, {tasks[0][0]}"
+    print("killed in", ", ".join(sorted(hit)))
+    assert len(hit) >= min(6, INSTANTS // 10)
+
+
+def test_a_worker_that_was_left_for_dead_writes_nothing_beside_its_retry_or_after_it(undisturbed, database_like, tmp_path):
+    origin, expected, seconds = undisturbed
+    dice = random.Random(1727)
+    hit = set()
+    for n in range(INSTANTS // 2):
+        site = make_site(database_like(origin.dsn), tmp_path, origin.scripted)
+        tasks = steps()
+        stopped = until(dice.uniform(0, seconds), site, tasks)
+        if stopped is None:
+            continue
+        index, zombie = stopped
+        os.kill(zombie, signal.SIGSTOP)
+        hit.add(tasks[index][0])
+        if n % 2:  # it wakes while the retry is at work
+            retry = start(lambda site=site, tasks=tasks[index:]: finish(site, tasks))
+            time.sleep(dice.uniform(0, seconds / 4))
+            os.kill(zombie, signal.SIGCONT)
+            os.waitpid(zombie, 0)
+            os.waitpid(retry, 0)
+        else:
+            finish(site, tasks[index:])
+            before = everything(site.dsn)
+            os.kill(zombie, signal.SIGCONT)
+            os.waitpid(zombie, 0)
+            assert everything(site.dsn) == before, f"stopped in {tasks[index][0]}, it wrote when it woke"
+        assert published(site.dsn) == expected, f"instant {n}, {tasks[index][0]}"
+    print("stopped in", ", ".join(sorted(hit)))
+    assert len(hit) >= min(5, INSTANTS // 10)
+
+
+def test_a_command_line_that_was_left_for_dead(undisturbed, database_like, tmp_path, monkeypatch):
+    """Its lease runs out, another call takes over, the first one wakes in any of its steps."""
+    monkeypatch.setattr(flow, "OPENING_MILLISECONDS", 2_000)
+    origin, expected, seconds = undisturbed
+    dice = random.Random(1728)
+    for n in range(INSTANTS // 4):
+        site = make_site(database_like(origin.dsn), tmp_path, origin.scripted)
+        zombie = start(lambda site=site: flow.run(site, Request(run_key="left for dead", stays=True)))
+        if has_ended(zombie, time.monotonic() + dice.uniform(0, seconds)):
+            continue
+        os.kill(zombie, signal.SIGSTOP)
+        with database.connect(site.dsn) as connection:
+            connection.execute("update ops.lease set until = now() - interval '1 second'")
+        do_import(site)
+        before = everything(site.dsn)
+        os.kill(zombie, signal.SIGCONT)
+        os.waitpid(zombie, 0)
+        assert everything(site.dsn) == before, f"instant {n}: it wrote when it woke"
+        assert published(site.dsn) == expected
