@@ -1,7 +1,7 @@
 # Everything that a newcomer runs. `make` alone says what there is.
 # Each target makes the environment (.venv) first where there is none; all else that is made lies in .local/.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down psql test lint faults bench clean setup setup-dev
+.PHONY: help demo up down psql test lint faults bench pictures clean setup setup-dev
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 
@@ -26,6 +26,7 @@ help:
 	@echo '  make lint          linters and the type checker alone'
 	@echo '  make faults        the slow tests that break things on purpose'
 	@echo '  make bench         measure'
+	@echo '  make pictures      take the pictures of docs/runbook.md anew (needs chromium)'
 	@echo '  make clean         remove .local/ (with the warehouse in it) and caches;  ALL=1  removes .venv too'
 	@echo
 	@echo '  bin/explorer --help   the command line: check, import, status, rejects, export, …'
@@ -61,6 +62,10 @@ faults: setup-dev
 
 bench: setup-dev
 	$(python) -m benchmarks
+
+# What the runbook shows of Airflow's pages; Chromium is a package of the system.
+pictures: setup-dev
+	$(python) -m docs.pictures
 
 setup:
 	@bin/setup

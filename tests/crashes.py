@@ -43,9 +43,7 @@ def in_a_child(
     return int(told) if told.isdecimal() else told or f"ended with status {status}"
 
 
-def _work_and_exit(
-    work: Callable[[], object], before: int | None, happens: Callable[[], object], write: int
-) -> None:
+def _work_and_exit(work: Callable[[], object], before: int | None, happens: Callable[[], object], write: int) -> None:
     count = 0
     exchange = psycopg.Connection.wait
 

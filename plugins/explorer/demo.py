@@ -104,10 +104,7 @@ def _up(console: Console) -> int:
     with _stopping_postgres(console, place), standalone.running(place) as run:
         console.print("Starting Postgres and Airflow …")
         server = local.postgres(place)
-        airflow, session = _start_airflow(
-            run, server, [config.INSTITUTIONS], {"warehouse": server.airflow_connection()}
-        )
-        standalone.wait_until_healthy(run, session)
+        airflow, _ = _start_airflow(run, server, [config.INSTITUTIONS], {"warehouse": server.airflow_connection()})
         _show_where(console, airflow, None)
         if not config.files():
             console.print(f"No institution yet: add a YAML file to {config.INSTITUTIONS}, see the README.")
@@ -132,7 +129,6 @@ def _demo(console: Console, *, ends: bool, everything: bool) -> int:
             **connections,
         }
         airflow, session = _start_airflow(run, server, folders, connections)
-        standalone.wait_until_healthy(run, session)
         console.print(f"Airflow is ready at {airflow.address} after {time.monotonic() - began:.0f} s.")
         slugs = [config.slug_of(file) for folder in folders for file in config.files(folder)]
         since = _now(server)
@@ -191,9 +187,14 @@ def _start_airflow(
     run: standalone.Run, server: local.Server, folders: Sequence[Path], connections: Mapping[str, str]
 ) -> tuple[standalone.Airflow, standalone.Session]:
     airflow, environment = standalone.settings(run.place, server, folders, connections)
-    standalone.migrate(run, server, environment)
-    standalone.start(run, environment)
-    return airflow, airflow.session()
+    with psycopg.connect(
+        server.dsn()
+    ):  # it would stop where nobody is connected for a minute: a busy machine takes as long
+        standalone.migrate(run, server, environment)
+        standalone.start(run, environment)
+        session = airflow.session()
+        standalone.wait_until_healthy(run, session)
+    return airflow, session
 
 
 def _mail_connection(port: int) -> dict[str, Any]:

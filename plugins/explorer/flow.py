@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import importlib
 import logging
+import re
 import shutil
 import threading
 import time
@@ -77,6 +78,16 @@ APPROVAL_WITHIN = timedelta(days=3)
 PROGRESS_SECONDS = 10.0
 SLACK = timedelta(hours=12)
 OPENING_MILLISECONDS = 300_000
+MARKS = re.compile(r"[\\`*_{}\[\]<>#|~!]")
+WOULD_GO = {
+    "absent": "no longer in the source",
+    "deleted": "deleted at the source",
+    "excluded": "left out now: no identifier, an excluded set, not affiliated",
+    "merged": "one with another that stays",
+    "orphaned": "left without authors",
+    "rejected": "its record breaks a rule now",
+    "rekeyed": "the same output comes back under another key",
+}
 SWEEP_IS_NEAR = 0.95  # of the interval: a weekly import that begins a second early does not wait for another week
 
 Report = Callable[[Progress], None]
@@ -825,15 +836,50 @@ def approval_text(place: Site, import_id: int) -> str | None:
             return None
         imports.stand_on(connection, import_)
         tally: Any = connection.execute("select tally from ops.import where id = %s", (import_id,)).fetchall()[0][0]
-        gone = connection.execute(
-            "select entity, reason, key, coalesce(old ->> 'title', old ->> 'name', key) from delta"
-            " where action = 'remove' and rekeyed is null and reason <> 'privacy' order by entity desc, key limit 20"
-        ).fetchall()
-    lines = [f"**{place.institution.name}**, import {import_id}, {import_.mode}: {import_.reason}", ""]
-    lines += ["| | published | would be removed | added |", "| --- | ---: | ---: | ---: |"]
-    for entity in ("outputs", "authors", "departments"):
-        n = tally[entity]
-        lines.append(f"| {entity} | {n['published_before']} | {n['removed']} | {n['added']} |")
-    lines += ["", "Among what would go:", ""]
-    lines += [f"- {entity} `{key}`: {name} ({reason})" for entity, reason, key, name in gone]
-    return "\n".join(lines)
+        reasons = database.run(connection, "explorer/would_go_because").fetchall()
+        examples = database.run(connection, "explorer/would_go").fetchall()
+    limit = place.institution.limits.max_removed_share
+    numbers = [
+        (entity, n["published_before"], n["removed"], f"{n['removed'] / max(1, n['published_before']):.0%}", n["added"],
+         n["updated"], n["published"])
+        for entity in ("outputs", "authors", "departments") for n in [tally[entity]]
+    ]  # fmt: skip
+    return "\n".join(
+        [
+            f"**{_cell(place.institution.name)}**, import {import_id}, {import_.mode} ({_cell(import_.reason)}).",
+            "",
+            f"It would remove, or give another key to, more than {limit:.0%} of something (`limits.max_removed_share`).",
+            "So it waits. **Nothing has changed yet.**",
+            "",
+            *_table(
+                ("", "published now", "would go", "share", "would come", "would change", "then published"), numbers
+            ),
+            "",
+            "**Why they would go**",
+            "",
+            *_table(("what", "reason", "number"), [(e, WOULD_GO.get(r, r), n) for e, r, n in reasons]),
+            "",
+            "**Examples of what would go**",
+            "",
+            *_table(("what", "key", "title or name", "reason"), [(*e[:3], WOULD_GO.get(e[3], e[3])) for e in examples]),
+            "",
+            "**Approve**: the difference is published as it stands here; `rollback` takes it back.",
+            "",
+            "**Reject**: the import ends and nothing changes; the next one reads the source again.",
+            "",
+            f"No answer within {APPROVAL_WITHIN.days} days counts as Reject.",
+        ]
+    )
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """The lines of a Markdown table; columns of numbers stand to the right."""
+    right = [bool(rows) and isinstance(rows[0][n], int) for n in range(len(head))]
+    rule = " | ".join("---:" if each else "---" for each in right)
+    return [f"| {' | '.join(head)} |", f"| {rule} |", *(f"| {' | '.join(map(_cell, row))} |" for row in rows)]
+
+
+def _cell(value: object) -> str:
+    """A value as text of a Markdown table: what a source calls a thing sets no marks."""
+    text = " ".join(str(f"{value:,}" if isinstance(value, int) else value).split())
+    return MARKS.sub(r"\\\g<0>", text)

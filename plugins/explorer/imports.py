@@ -196,7 +196,10 @@ def open_import(connection: Connection, subject: Subject, request: Request) -> I
         if known is not None:
             return _again(connection, int(known[0]), request)
         if hold is not None and not request.dry_run:
-            message = f"{subject.slug} is on hold ({hold}); `bin/explorer release {subject.slug}` lifts that"
+            message = (
+                f"{subject.slug} is on hold ({hold}), so nothing is imported; the DAG `release` or"
+                f" `bin/explorer release {subject.slug}` lifts that"
+            )
             raise BusyError("on_hold", message)
         current = connection.execute(
             "select id, holder, until < now(), status, fingerprint, dry_run, started_at, mode, upload"
@@ -442,9 +445,13 @@ def working(
 
 def _begin_anew(connection: Connection, import_: Import) -> None:
     """All of staging is emptied together, progress included: then the source is read from its beginning."""
-    begun = connection.execute("insert into state (phase) select 'opened' where not exists (select from state)").rowcount
+    begun = connection.execute(
+        "insert into state (phase) select 'opened' where not exists (select from state)"
+    ).rowcount
     if begun:
-        log.warning("the staging of import %d was emptied (Postgres restarted after a crash); reading again", import_.id)
+        log.warning(
+            "the staging of import %d was emptied (Postgres restarted after a crash); reading again", import_.id
+        )
 
 
 def _still_ours(connection: Connection, import_id: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from airflow.sdk import (
     AssetOrTimeSchedule,
     CronTriggerTimetable,
     Param,
+    PokeReturnValue,
     TriggerRule,
     conf,
     dag,
@@ -30,6 +32,8 @@ from explorer.config import ConfigError, Institution
 
 if TYPE_CHECKING:
     from explorer.flow import Site
+
+log = logging.getLogger(__name__)
 
 OWNER = "explorer"
 PARAMS = {
@@ -67,7 +71,7 @@ def import_dag(path: Path, institution: Institution) -> DAG:
         default_args=DEFAULTS,
     )
     def flow_of_an_import() -> None:
-        import_id = open_import(str(path))
+        import_id: Any = open_import(str(path))
         read = extract(str(path), import_id, at_once=institution.source.politeness.connections)
         reviewed = in_a_row(str(path), import_id, after=read)
         approved = Approval(task_id="approve", doc_md=Approval.__doc__, yaml=str(path), import_id=import_id)
@@ -86,11 +90,15 @@ def published_outputs(path: Path) -> Asset:
     return Asset(name=f"warehouse_{slug}", uri=f"explorer://warehouse/{slug}/research_output", group="warehouse")
 
 
-@task
-def open_import(path: str) -> int:
-    """Takes the institution for this run: full or incremental, and why. Ends quietly if another import is at work."""
+@task.sensor(mode="reschedule", poke_interval=20, timeout=timedelta(days=2).total_seconds())
+def open_import(path: str) -> PokeReturnValue:
+    """Takes the institution for this run: full or incremental, and why.
+
+    While another import is at work, a scheduled run ends quietly; one that somebody asked for, by hand or as a backfill,
+    waits for its turn and holds no worker meanwhile.
+    """
     from explorer import flow
-    from explorer.imports import Request
+    from explorer.imports import BusyError, Request
 
     context = get_current_context()
     run: Any = context["dag_run"]
@@ -101,7 +109,13 @@ def open_import(path: str) -> int:
         run_url=f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/{run.dag_id}/runs/{run.run_id}",
     )
     with told():
-        return flow.open_import(flow.site(path), request)
+        try:
+            return PokeReturnValue(is_done=True, xcom_value=flow.open_import(flow.site(path), request))
+        except BusyError as error:
+            if error.code != "busy" or run.run_type not in {"manual", "backfill"}:
+                raise
+            log.info("waits for its turn: %s", error)
+            return PokeReturnValue(is_done=False)
 
 
 @task_group
@@ -301,6 +315,39 @@ def rollback_dag() -> DAG:
         rollback()
 
     return roll_back()
+
+
+def release_dag() -> DAG:
+    """The DAG ``release``: lifts the hold that a rollback has put an institution on; its schedule goes on."""
+
+    @dag(
+        dag_id="release",
+        dag_display_name="Release an institution",
+        doc_md=release_dag.__doc__,
+        schedule=None,
+        start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - never scheduled
+        max_active_runs=1,
+        params={"institution": Param("", type="string", minLength=1, description="The institution's slug.")},
+        tags=["rollback"],
+        default_args={**DEFAULTS, "retries": 1},
+    )
+    def let_go() -> None:
+        @task
+        def release() -> str:
+            """Lifts the hold, and says why it was there; the institution's next import is full."""
+            from explorer import flow
+
+            slug = get_current_context()["params"]["institution"]
+            with told():
+                because = flow.release(flow.site_of(slug))
+            if because is None:
+                raise AirflowSkipException(f"{slug} is not on hold; nothing to do")
+            log.info("%s was on hold (%s); it is released, and its next import is full", slug, because)
+            return because
+
+        release()
+
+    return let_go()
 
 
 def freshness_dag(folders: Sequence[Path]) -> DAG:

@@ -85,21 +85,21 @@ DESIRED_TABLES = tuple(t.desired for t in THINGS) + tuple(link.desired for t in 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """The difference, in numbers; ``share_removed`` by entity, removals by privacy left out."""
+    """The difference, in numbers; ``going``: what would go or change its key, by entity, removals by privacy left out."""
 
     tally: Tally
-    share_removed: Mapping[str, float]
+    going: Mapping[str, int]
     removed_by_privacy: int
 
     def needs_approval(self, limit: float) -> list[str]:
         """Sentences that say what would be removed beyond the limit; small institutions are not looked at."""
         sentences = []
-        for entity, share in self.share_removed.items():
+        for entity, going in self.going.items():
             before = self.tally[entity]["published_before"]
-            if before >= LEAST_PUBLISHED and share > limit:
-                removed = self.tally[entity]["removed"]
+            if before >= LEAST_PUBLISHED and going / before > limit:
                 sentences.append(
-                    f"{removed} of {before} {entity} ({share:.0%}) would be removed; the limit is {limit:.0%}"
+                    f"{going} of {before} {entity} ({going / before:.0%}) would be removed or change their key; the limit is"
+                    f" {limit:.0%}"
                 )
         return sentences
 
@@ -186,23 +186,23 @@ def count(connection: Connection, slug: str, abilities: Abilities) -> Review:
         "departments": _one(connection, "review/tally_departments", {"institution": slug}),
     }
     removed_because, excluded_because = _one(connection, "review/reasons")
-    by_privacy: dict[str, int] = dict(
-        connection.execute(
-            "select entity || 's', count(*) from delta where action = 'remove' and reason = 'privacy' group by entity"
-        ).fetchall()
+    # A source that gives everything another key has been mixed up as likely as one that leaves everything out.
+    going, by_privacy = (
+        {entity: int(n) for entity, n in connection.execute(query).fetchall()}
+        for query in (
+            "select entity || 's', count(*) from delta where action = 'remove' and reason <> 'privacy' group by entity",
+            "select entity || 's', count(*) from delta where action = 'remove' and reason = 'privacy' group by entity",
+        )
     )
     for entity, numbers in tally.items():
         check_adds_up(entity, numbers)
     if sum(removed_because.values()) != tally["outputs"]["removed"]:
         message = f"the reasons of the removals {removed_because} do not add up to {tally['outputs']['removed']}"
         raise HaltedError("tally", message)
-    shares = {
-        entity: (numbers["removed"] - int(by_privacy.get(entity, 0))) / max(1, numbers["published_before"])
-        for entity, numbers in tally.items()
-    }
-    removed_by_privacy = sum(int(n) for n in by_privacy.values())
     return Review(
-        {**tally, "removed_because": removed_because, "excluded_because": excluded_because}, shares, removed_by_privacy
+        {**tally, "removed_because": removed_because, "excluded_because": excluded_because},
+        going,
+        sum(by_privacy.values()),
     )
 
 

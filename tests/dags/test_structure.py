@@ -92,7 +92,7 @@ def test_a_broken_file_becomes_a_dag_that_fails_and_says_why_and_takes_nobody_wi
     from airflow.sdk.exceptions import AirflowFailException
 
     found = dags(lilliput=GOOD, blefuscu=BROKEN)
-    assert set(found) == {"import_lilliput", "import_blefuscu", "rollback", "freshness", "attention"}
+    assert set(found) == {"import_lilliput", "import_blefuscu", "rollback", "release", "freshness", "attention"}
     (task,) = found["import_blefuscu"].tasks
     with pytest.raises(AirflowFailException, match=r"blefuscu\.yaml:2: source\.kind: .*spreadsheet"):
         task.python_callable()

@@ -100,11 +100,12 @@ def test_killed_at_random_instants(undisturbed, database_like, tmp_path: Path):
             tasks = tasks[index:]
         finish(site, tasks)
         assert published(site.dsn) == expected, f"instant {n}, {tasks[0][0]}"
-    print("killed in", ", ".join(sorted(hit)))
     assert len(hit) >= min(6, INSTANTS // 10)
 
 
-def test_a_worker_that_was_left_for_dead_writes_nothing_beside_its_retry_or_after_it(undisturbed, database_like, tmp_path):
+def test_a_worker_that_was_left_for_dead_writes_nothing_beside_its_retry_or_after_it(
+    undisturbed, database_like, tmp_path
+):
     origin, expected, seconds = undisturbed
     dice = random.Random(1727)
     hit = set()
@@ -130,7 +131,6 @@ def test_a_worker_that_was_left_for_dead_writes_nothing_beside_its_retry_or_afte
             os.waitpid(zombie, 0)
             assert everything(site.dsn) == before, f"stopped in {tasks[index][0]}, it wrote when it woke"
         assert published(site.dsn) == expected, f"instant {n}, {tasks[index][0]}"
-    print("stopped in", ", ".join(sorted(hit)))
     assert len(hit) >= min(5, INSTANTS // 10)
 
 

@@ -16,7 +16,9 @@ pytestmark = [pytest.mark.usefixtures("without_expectations"), pytest.mark.timeo
 
 def stop_at_once(place: Path) -> None:
     """As a power cut would: no checkpoint, so that tables that are not logged are empty afterwards."""
-    done = local._run(place.resolve(), ["pg_ctl", "stop", "-w", "-m", "immediate", "-D", str(local._data(place.resolve()))])
+    done = local._run(
+        place.resolve(), ["pg_ctl", "stop", "-w", "-m", "immediate", "-D", str(local._data(place.resolve()))]
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -58,7 +60,7 @@ def test_postgres_restarts_in_the_middle_of_load(site: ScriptedSite, place: Path
     now = published(site.dsn)
     assert now in (untouched, expected), "readers see the old state or the new one"
     if now == untouched:
-        with pytest.raises(HaltedError, match="emptied .* clear `extract` and what follows"):
+        with pytest.raises(HaltedError, match=r"emptied .* clear `extract` and what follows"):
             flow.load(site, UNDER_TEST)
         with pytest.raises(HaltedError, match="emptied"):
             flow.review(site, UNDER_TEST)

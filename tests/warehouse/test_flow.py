@@ -184,27 +184,40 @@ def test_a_dry_run_changes_nothing_and_the_next_import_is_the_same(site: Scripte
     assert real["reason"] == "the first import"
 
 
-def test_too_many_removals_wait_for_a_person(warehouse_dsn: str, tmp_path: Path):
+@pytest.mark.parametrize("answer", ["nothing", "half", "renamed", "other identifiers"])
+def test_a_source_that_suddenly_answers_otherwise_waits_for_a_person(warehouse_dsn: str, tmp_path: Path, answer: str):
     source = ScriptedSource()
     for n in range(60):
-        source.put(output(f"o{n}"))
+        source.put(output(f"o{n}", authors="ab"[n % 2], title="A *title* | with marks"))
     site = make_site(warehouse_dsn, tmp_path, source, removed=0.2)
     do_import(site)
     before = published(site)
+    known = dict(source.outputs)
     source.outputs.clear()
+    gone = {"nothing": 60, "half": 30, "renamed": 0, "other identifiers": 60}[answer]
+    if answer == "half":
+        source.outputs.update(list(known.items())[:30])
+    for key in known if answer in {"renamed", "other identifiers"} else ():
+        source.put(output(f"new-{key}", doi=f"10.5555/{key}" if answer == "renamed" else f"10.5555/{key}.v2"))
     made = do_import(site, full_import=True)
     assert made["status"] == "awaiting_approval"
     assert published(site) == before
-    assert "60 | 60" in flow.approval_text(site, made["import_id"])
+    text = flow.approval_text(site, made["import_id"])
+    assert re.search(rf"\| outputs \| 60 \| {gone} \| {gone / 60:.0%} \|", text), text
+    reason = "under another key" if answer == "renamed" else "no longer in the source"
+    assert f"{reason} | {gone or 60} |" in text
+    assert text.count("A \\*title\\* \\| with marks") == 10
     with pytest.raises(imports.BusyError, match="waits for approval"):
         do_import(site)
     flow.answer(site, made["import_id"], approved=False, by="somebody")
     flow.close_staging(site, made["import_id"])
     assert published(site) == before
+    with pytest.raises(imports.FinishedError, match="does not wait for approval"):
+        flow.answer(site, made["import_id"], approved=True, by="somebody else")
     again = do_import(site, full_import=True)
     flow.answer(site, again["import_id"], approved=True, by="somebody")
     flow.go_on(site, again["import_id"], answered=True)
-    assert published(site)["outputs"] == []
+    assert {o["key"] for o in published(site)["outputs"]} == set(source.outputs)
 
 
 def test_an_import_that_was_cut_off_goes_on_where_it_stopped(site: ScriptedSite, source: ScriptedSource, monkeypatch):

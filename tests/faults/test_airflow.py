@@ -1,0 +1,141 @@
+"""What operators do in Airflow, and what happens to it: backfills, cleared tasks, a hold, the scheduler's death."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.airflow_site import AirflowSite, institution, rewrite, started, titles
+
+pytestmark = pytest.mark.timeout(1500)
+
+MANY = [f"n{n}" for n in range(10)]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowSite]:
+    folder = tmp_path_factory.mktemp("institutions")
+    for slug in ("one", "cleared", "held", *MANY):
+        institution(folder, slug, titles(slug, 60))
+    with started(tmp_path_factory.mktemp("place"), folder) as made:
+        yield made
+
+
+def first_import(site: AirflowSite, slug: str) -> str:
+    """The scheduled run that a DAG makes up for when it is switched on."""
+    dag = f"import_{slug}"
+    site.unpause(dag)
+    site.wait(lambda: site.runs(dag), f"{dag} has a run")
+    run = str(site.runs(dag)[0]["dag_run_id"])
+    assert site.ended(dag, run) == "success", site.states(dag, run)
+    return run
+
+
+def overlapping(site: AirflowSite) -> list[tuple]:
+    """Imports of one institution that were at work at the same time."""
+    return site.rows(
+        "select a.institution, a.id, b.id from ops.import a join ops.import b on a.institution = b.institution"
+        " and a.id < b.id and b.started_at < coalesce(a.finished_at, 'infinity')"
+    )
+
+
+def test_a_task_that_is_cleared_on_a_finished_import_does_nothing_and_says_so(site: AirflowSite):
+    run = first_import(site, "cleared")
+    before = site.rows("select xmin::text, * from warehouse.research_output where institution = 'cleared' order by key")
+    assert len(before) == 60
+    for task in ("review", "load"):
+        site.cli("tasks", "clear", "import_cleared", "--yes", "--task-regex", f"^{task}$", "--downstream")
+        site.wait(lambda: site.states("import_cleared", run)["close_staging"] != "success", "it was cleared")
+        assert site.ended("import_cleared", run) == "success"
+        states = site.states("import_cleared", run)
+        assert states[task] == {"review": "skipped", "load": "success"}[task], states
+        said = site.log("import_cleared", run, task, attempt=2)
+        assert {"review": "there is nothing left to do", "load": "published already: there is nothing to do"}[
+            task
+        ] in said
+    assert (
+        site.rows("select xmin::text, * from warehouse.research_output where institution = 'cleared' order by key")
+        == before
+    )
+    assert site.rows("select count(*) from ops.import where institution = 'cleared'") == [(1,)]
+
+
+def test_a_rollback_holds_the_institution_until_it_is_released_in_the_ui(site: AirflowSite):
+    first_import(site, "held")
+    rewrite(site.folder, "held", titles("held", 70))
+    run = site.trigger("import_held")
+    assert site.ended("import_held", run) == "success"
+    (first,) = site.rows("select min(id) from ops.import where institution = 'held'")[0]
+    for dag in ("rollback", "release"):
+        site.unpause(dag)
+    run = site.trigger("rollback", institution="held", to_import=first)
+    assert site.ended("rollback", run) == "success"
+    count = "select count(*) from warehouse.research_output where institution = 'held'"
+    assert site.rows(count) == [(60,)]
+    run = site.trigger("import_held")
+    assert site.ended("import_held", run) == "success"
+    assert site.states("import_held", run)["open_import"] == "skipped"
+    assert "the DAG `release` or `bin/explorer release held` lifts that" in site.log("import_held", run, "open_import")
+    assert site.rows(count) == [(60,)]
+    for expected in ("success", "skipped"):
+        run = site.trigger("release", institution="held")
+        assert site.ended("release", run) == "success"
+        assert site.states("release", run) == {"release": expected}
+    run = site.trigger("import_held")
+    assert site.ended("import_held", run) == "success"
+    assert site.rows(count) == [(70,)]
+    (rolled_back,) = site.rows("select max(id) from ops.import where institution = 'held' and kind = 'rollback'")[0]
+    assert site.rows("select mode, reason from ops.import where institution = 'held' order by id desc limit 1") == [
+        ("full", f"the last change, import {rolled_back}, was a rollback")
+    ]  # fmt: skip
+
+
+def test_the_scheduler_dies_and_the_run_ends_right(site: AirflowSite):
+    site.unpause("import_one")
+    site.wait(lambda: site.runs("import_one"), "there is a run")
+    run = str(site.runs("import_one")[0]["dag_run_id"])
+    site.wait(lambda: site.states("import_one", run).get("validate") == "running", "it validates")
+    site.kill("scheduler")
+    site.restart("scheduler")
+    assert site.ended("import_one", run, 600) == "success", site.states("import_one", run)
+    assert site.rows("select status, tally #>> '{outputs,published}' from ops.import where institution = 'one'") == [
+        ("succeeded", "60")
+    ]
+    assert site.rows("select count(*) from warehouse.research_output where institution = 'one'") == [(60,)]
+
+
+def test_ten_institutions_are_backfilled_at_once(site: AirflowSite):
+    """As in the runbook, over three days each; half of them from the UI's address."""
+    for slug in MANY:
+        first_import(site, slug) if slug == MANY[0] else site.unpause(f"import_{slug}")
+    for n, slug in enumerate(MANY):
+        rewrite(site.folder, slug, titles(slug, 66))
+        if n % 2:
+            site.cli(
+                "backfill", "create", "--dag-id", f"import_{slug}", "--from-date", "2026-10-01", "--to-date", "2026-10-03",
+                "--dag-run-conf", '{"full_import": true}', "--reprocess-behavior", "completed",
+            )  # fmt: skip
+        else:
+            body = {
+                "dag_id": f"import_{slug}", "from_date": "2026-10-01T00:00:00Z", "to_date": "2026-10-03T23:00:00Z",
+                "dag_run_conf": {"full_import": True}, "reprocess_behavior": "completed", "max_active_runs": 10,
+            }  # fmt: skip
+            assert site.session.call("POST", "backfills", body)
+    for slug in MANY:
+        dag = f"import_{slug}"
+        site.wait(
+            lambda dag=dag: len([r for r in site.runs(dag) if r["run_type"] == "backfill"]) == 3
+            and all(r["state"] in {"success", "failed"} for r in site.runs(dag)),
+            f"all runs of {dag} end", 1200,
+        )  # fmt: skip
+        assert {r["state"] for r in site.runs(dag)} == {"success"}
+        for run in site.runs(dag):
+            if run["run_type"] == "backfill":
+                assert site.states(dag, run["dag_run_id"])["load"] == "success"
+    assert overlapping(site) == []
+    assert site.rows(
+        "select institution, count(*) from ops.import where institution ~ '^n[0-9]$' and mode = 'full'"
+        " and reason = 'a full import was asked for' and status = 'succeeded' group by 1 order by 1"
+    ) == [(slug, 3) for slug in MANY]
+    assert site.rows(
+        "select institution, count(*) from warehouse.research_output where institution ~ '^n[0-9]$' group by 1 order by 1"
+    ) == [(slug, 66) for slug in MANY]
