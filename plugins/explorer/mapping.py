@@ -74,18 +74,27 @@ class XmlMapping:
         self.version = rules.version
         self._families = {_family(each): each for each in rules.namespaces.values()}
         self._fields = [
-            (name, rule, etree.XPath(rule.path, namespaces=dict(rules.namespaces)), TRANSFORMS[rule.transform])
+            (name, rule, _tag(rule.path, rules.namespaces) or etree.XPath(rule.path, namespaces=dict(rules.namespaces)))
             for name, rule in rules.fields.items()
         ]
+        self._tags = {path for _, _, path in self._fields if isinstance(path, str)}
 
     def read(self, element: etree._Element) -> Values:
         """The record's values; paths begin at ``element``."""
         values: dict[str, Value] = {}
         missing = []
         nothing = True
-        for name, rule, path, transform in self._fields:
-            found = path(element)
-            value = transform([plain(each) for each in found] if isinstance(found, list) else [str(found)])
+        children: dict[object, list[str]] = {}
+        for each in element:
+            if each.tag in self._tags:
+                children.setdefault(each.tag, []).append(plain(each))
+        for name, rule, path in self._fields:
+            if isinstance(path, str):
+                texts = children.get(path, [])
+            else:
+                found = path(element)
+                texts = [plain(each) for each in found] if isinstance(found, list) else [str(found)]
+            value = TRANSFORMS[rule.transform](texts)
             empty = value is None or value == ()
             nothing = nothing and empty
             values[name] = rule.default if empty else value
@@ -112,6 +121,15 @@ class XmlMapping:
                 each.tag = f"{{{known}}}{name.localname}"
                 changed = True
         return changed
+
+
+def _tag(path: str, namespaces: Mapping[str, str]) -> str | None:
+    """The tag of a path that leads to children of one name; all of them together are found in one walk."""
+    found = _CHILD.fullmatch(path)
+    return f"{{{namespaces[found[1]]}}}{found[2]}" if found else None
+
+
+_CHILD = re.compile(r"(\w+):([\w.-]+)")
 
 
 @functools.cache
@@ -148,13 +166,16 @@ def _family(namespace: str) -> str:
 
 def plain(found: object) -> str:
     """The text of an element with all below it, of an attribute or of a string: one line, single blanks."""
-    text = "".join(map(str, found.itertext())) if etree.iselement(found) else str(found)
+    if isinstance(found, etree._Element):  # noqa: SLF001 - lxml has no other name for it
+        text = "".join(map(str, found.itertext())) if len(found) else found.text or ""
+    else:
+        text = str(found)
     return " ".join(escaped_once(text).split())
 
 
 def escaped_once(text: str) -> str:
     """Text whose entities were escaped twice (bepress and others): ``A &amp; B`` after parsing was meant as A & B."""
-    return html.unescape(text) if _ESCAPED.search(text) else text
+    return html.unescape(text) if "&" in text and _ESCAPED.search(text) else text
 
 
 def first(texts: Iterable[str]) -> str | None:

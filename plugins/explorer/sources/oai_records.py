@@ -34,6 +34,7 @@ _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-
 # An address with the @ spelled out, too, and with whatever stands around it.
 _LOCAL, _HOST = r"[^\s@<>()\[\]{},;:\"=/?&]+", r"[^\s@<>()\[\]{},;:\"/?&.]+(?:\.[^\s@<>()\[\]{},;:\"/?&.]+)+"
 _MAIL_WITHIN = re.compile(rf"({_LOCAL})(?:\s*@\s*|\s*[\[({{<]\s*at\s*[\])}}>]\s*|\s+at\s+)({_HOST})", re.IGNORECASE)
+_MAY_HOLD_MAIL = re.compile("[@%&\ufe6b\uff20]|\\bat\\b", re.IGNORECASE)  # or it holds none
 _ROUND_MAIL = r"\s*(?:[<(\[]\s*)?(?:(?:mailto|e-?mail)\s*[:=]\s*)?"
 _MAIL_IN_NAME = re.compile(rf"{_ROUND_MAIL}(?:{_MAIL_WITHIN.pattern}|\S*@\S*)(?:\s*[>)\]])?", re.IGNORECASE)
 _WHOLE_BOOK = re.compile(r"\b(?:book|monograph|thesis|dissertation|report)\b", re.IGNORECASE)
@@ -51,8 +52,7 @@ def output(record: Record, accent: Accent, settings: Settings, harvested: str | 
     notes: list[Note] = []
     if header.datestamp is None and header.identifier:
         notes.append(Note("unreadable_datestamp", "The header's datestamp is missing or no date.", "info", "datestamp"))
-    names = {name for spec in header.sets for name in accent.spellings(spec)}
-    excluded = None if names.isdisjoint(settings.source.sets.exclude) else "set"
+    excluded = _excluded(header.sets, accent, settings)
     refusal = record.refusal
     values = Values({})
     metadata = record.metadata
@@ -85,6 +85,14 @@ def output(record: Record, accent: Accent, settings: Settings, harvested: str | 
         notes=tuple(notes),
         place=header.identifier,
     )
+
+
+def _excluded(specs: Iterable[str], accent: Accent, settings: Settings) -> str | None:
+    """The rule that keeps a record of these sets out, if one does."""
+    exclude = settings.source.sets.exclude
+    if not exclude:
+        return None
+    return "set" if any(name in exclude for spec in specs for name in accent.spellings(spec)) else None
 
 
 def _read(metadata: Element, mapping: XmlMapping) -> Values:
@@ -159,6 +167,8 @@ def _is_prose(text: str) -> bool:
     """Whether a field holds more than an identifier with its label, like ``ISBN 978 0 00 000020 0``."""
     if len(text) > _LONGEST:
         return True
+    if " " not in text:
+        return False
     words = re.findall(r"[^\W\d_]{2,}", re.sub(r"\S*[/:@]\S*|\b[a-z]\d\b", " ", text))
     return len(words) > _WORDS_OF_A_LABEL
 
@@ -185,6 +195,8 @@ def mail_address(text: str) -> str | None:
 
     Anything with an ``@`` counts as one, also where no address can be made out: it is never shown.
     """
+    if not _MAY_HOLD_MAIL.search(text):
+        return None
     plain = _unveiled(text)
     found = _MAIL_WITHIN.search(plain)
     if found:
@@ -194,6 +206,8 @@ def mail_address(text: str) -> str | None:
 
 def without_mail(name: str) -> str:
     """A name without any e-mail address in it."""
+    if not _MAY_HOLD_MAIL.search(name):
+        return name
     plain = _unveiled(name)
     if "@" not in plain and not _MAIL_WITHIN.search(plain):
         return name

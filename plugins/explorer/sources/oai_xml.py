@@ -137,10 +137,12 @@ def _document(root: Element, repairs: Mapping[str, int] | None = None) -> Docume
     """A well-formed answer, read."""
     lists = [child for child in root if _name(child) not in {"responseDate", "request", "error"}]
     children = [child for each in (root, *lists) for child in each]
-    tokens = [child for child in children if _name(child) == "resumptionToken"]
+    named: dict[str, list[Element]] = {name: [] for name in _ITEMS}
+    for child in children:
+        named.get(_name(child), []).append(child)
+    tokens = named["resumptionToken"]
     token = next((each for each in tokens if _text(each)), next(iter(tokens), None))
     size = (token.get("completeListSize") or "").strip() if token is not None else ""
-    named = {name: [child for child in children if _name(child) == name] for name in _ITEMS}
     return Document(
         response_date=as_utc(_text(root.find("{*}responseDate"))),
         problems=[Problem((each.get("code") or "").strip(), _text(each)) for each in named["error"]],
@@ -154,11 +156,12 @@ def _document(root: Element, repairs: Mapping[str, int] | None = None) -> Docume
     )
 
 
-_ITEMS = ("record", "header", "set", "metadataFormat", "error")
+_ITEMS = ("record", "header", "set", "metadataFormat", "error", "resumptionToken")
 
 
 def _record(element: Element) -> Record:
-    head, metadata = element.find("{*}header"), element.find("{*}metadata")
+    parts = {_name(each): each for each in reversed(element)}  # the first of a name counts
+    head, metadata = parts.get("header"), parts.get("metadata")
     header = _header(head) if head is not None else Header(None)
     return Record(
         header,
@@ -178,10 +181,14 @@ _RECORDS = frozenset({"dc", "mods"})
 
 
 def _header(element: Element) -> Header:
+    fields: dict[str, list[str]] = {"identifier": [], "datestamp": [], "setSpec": []}
+    for each in element:
+        if (name := _name(each)) in fields:
+            fields[name].append(_text(each))
     return Header(
-        identifier=_child(element, "identifier") or None,
-        datestamp=as_utc(_child(element, "datestamp")),
-        sets=tuple(dict.fromkeys(spec for each in element.findall("{*}setSpec") if (spec := _text(each)))),
+        identifier=next(iter(fields["identifier"]), None) or None,
+        datestamp=as_utc(next(iter(fields["datestamp"]), "")),
+        sets=tuple(dict.fromkeys(filter(None, fields["setSpec"]))),
         deleted=(element.get("status") or "").strip().lower() == "deleted",
     )
 
@@ -212,11 +219,13 @@ def as_utc(text: str) -> str | None:
 
 
 def _name(element: Element) -> str:
-    return etree.QName(element).localname if isinstance(element.tag, str) else ""
+    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
 
 
 def _text(element: Element | None) -> str:
-    return "" if element is None else "".join(map(str, element.itertext())).strip()
+    if element is None:
+        return ""
+    return ("".join(map(str, element.itertext())) if len(element) else element.text or "").strip()
 
 
 def _child(element: Element, name: str) -> str:

@@ -11,9 +11,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal, Protocol, cast
-
-from lxml import etree
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from explorer.config import Departments, OaiPmhSource, Sets
 from explorer.mapping import Values, plain
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
     from explorer.sources.oai_xml import Element, ListedSet, Record
 
 Placed = tuple[tuple[str, ...], tuple[Note, ...]]  # keys of departments, and what is to be said of them
-CREATORS = etree.XPath("dc:creator", namespaces={"dc": "http://purl.org/dc/elements/1.1/"})
+CREATOR = "{http://purl.org/dc/elements/1.1/}creator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ class Repository(Protocol):
 
 def dublin_core_credits(metadata: Element, _: Settings) -> Iterator[Credit]:
     """The creators; those with an id are the institution's (integration guide, "Harvesting from your repository")."""
-    for creator in cast("list[Element]", CREATORS(metadata)):
+    for creator in metadata.iterchildren(CREATOR):
         number = (creator.get("id") or "").strip()
         yield Credit(plain(creator), (number,) if number else (), ours=bool(number))
 

@@ -7,6 +7,7 @@ several parents: it has one setSpec per path and the same id at the end of each,
 from __future__ import annotations
 
 import binascii
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from explorer.records import Department
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from explorer.sources.oai_xml import Record
 
 
+@lru_cache(maxsize=10_000)  # every record names some of the same few thousand
 def decoded(spec: str) -> tuple[str, tuple[str, ...]] | None:
     """The view and the path of ids of a setSpec; None for a flat set of other making, like ``driver``."""
     try:
