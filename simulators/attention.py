@@ -51,6 +51,7 @@ FAULTS: Mapping[str, str] = {
     "ids_as_numbers": "translated ids as numbers",
     "unknown_source": "a source that nobody knows",
     "exhausted": "the right answer, and an hourly quota that is used up",
+    "no_tweets_left": "the right answer, and a quota of tweet ids that is used up",
     "oversized": "an answer of 21 MiB",
     "lost": "404 for what was tracked",
     "renumbered": "other ids than before",
@@ -121,6 +122,8 @@ class Attention(Simulator):
         headers = {}
         if left is not None:
             headers = {"X-HourlyRateLimit-Limit": str(self.limit.hourly), "X-HourlyRateLimit-Remaining": str(left)}
+        if "no_tweets_left" in struck:
+            headers |= {"X-TweetIDRateLimit-Limit": "1500000", "X-TweetIDRateLimit-Remaining": "0"}
         made = self._refusal(call, name, struck, over=over) or self._sound(call, name, struck)
         return Answer(made.body, made.status, made.content_type, {**made.headers, **headers}, faults=tuple(struck))
 

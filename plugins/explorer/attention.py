@@ -26,8 +26,8 @@ from explorer.attention_providers import (
     DetailsPage,
     Found,
     KeyRefusedError,
+    RecordsFile,
     StoppedError,
-    records_file,
 )
 from explorer.connections import ConnectionUnusableError
 from explorer.identifiers import SCHEMES
@@ -126,7 +126,7 @@ def provider_of(institution: Institution, connection: Connection) -> Provider | 
         if isinstance(place, str):
             message = f"attention.file of {institution.slug} is an address: download it, and name the file"
             raise ConnectionUnusableError(message)
-        return records_file(place, institution.slug)
+        return RecordsFile(place, institution.slug)
     secret = connection.execute("select value from ops.secret where name = 'author_hash'").fetchall()[0][0]
     return DetailsPage(connections.get(CONNECTION), secret=bytes(secret))
 
@@ -171,6 +171,7 @@ def ask(connection: Connection, provider: Provider, institutions: Sequence[str],
         asking.result.stopped, asking.result.because = error.state, str(error)
         log.warning("asking for attention stopped: %s", error)
     result = asking.result
+    result.because = result.because or provider.remark
     result.calls = provider.calls - before
     connection.execute(
         "update attention.account set stopped = %(stopped)s, stopped_because = %(because)s,"
@@ -375,26 +376,32 @@ def _due(asking: _Asking, planned: int) -> Iterator[Identifier]:
 def _look_up(asking: _Asking, threads: ThreadPoolExecutor, asked: Iterator[Identifier]) -> None:
     """Asks for these, a few side by side; each answer is committed as it comes.
 
-    As many wait in a line as are being asked for: the next call never waits for our own work.
+    Others wait in a line, so that the next call never waits for our own work. Whoever dies loses what came and is not
+    committed: the line at most.
     """
     open_: dict[Future[Found], Identifier] = {}
-    stopped: StoppedError | None = None
-    while True:
-        try:
-            while stopped is None and len(open_) < 2 * asking.provider.at_once:
-                identifier = next(asked)
-                open_[threads.submit(asking.provider.look_up, identifier)] = identifier
-        except StopIteration:
-            pass
-        except StoppedError as error:
-            stopped = error
-        if stopped is not None:
-            open_ = {future: identifier for future, identifier in open_.items() if not future.cancel()}
-        if not open_:
-            break
-        stopped = _answered(asking, open_) or stopped
-    if stopped is not None:
-        raise stopped
+    stopped: StoppedError | None = None  # by the provider: who waits need not ask any more
+    ended: StoppedError | None = None  # by us: what was granted is asked for still
+    try:
+        while True:
+            try:
+                while stopped is None and ended is None and len(open_) < asking.provider.line:
+                    identifier = next(asked)
+                    open_[threads.submit(asking.provider.look_up, identifier)] = identifier
+            except StopIteration:
+                pass
+            except StoppedError as error:
+                ended = error
+            if stopped is not None:
+                open_ = {future: identifier for future, identifier in open_.items() if not future.cancel()}
+            if not open_:
+                break
+            stopped = _answered(asking, open_) or stopped
+    finally:
+        for future in open_:
+            future.cancel()
+    if reason := stopped or ended:
+        raise reason
 
 
 def _answered(asking: _Asking, open_: dict[Future[Found], Identifier]) -> StoppedError | None:

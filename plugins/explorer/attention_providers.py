@@ -6,15 +6,22 @@ gives many records by these. Those ids are transient: they are attributes, never
 
 from __future__ import annotations
 
+import codecs
+import gzip
 import hashlib
+import shutil
+import sqlite3
+import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlsplit
 
 from explorer import attention_records as records
@@ -32,6 +39,8 @@ OLD_TOO_MANY = 420  # what some answer in the place of 429
 IDENTIFIERS_AT_ONCE = 100_000
 RECORDS_AT_ONCE = 100
 MALFORMED_TRIES = 3
+LINE_SECONDS = 2.0  # for so long our own work may take without delaying a call
+LONGEST_LINE = 64
 MOST_BYTES = 20 * 1024 * 1024
 # Whose data it is, as it stands wherever attention shows.
 SOURCES: Mapping[str, str] = {"details_page": "Altmetric (https://www.altmetric.com)", "file": "a file of records"}
@@ -95,10 +104,12 @@ class Provider(Protocol):
     account: Account
     batch: bool
     at_once: int  # single look-ups side by side
+    line: int  # single look-ups that are under way or wait for their turn
     calls_per_day: int | None
     identifiers_per_call: int
     records_per_call: int
     calls: int
+    remark: str | None  # what people should know of the answers
 
     def look_up(self, identifier: Identifier) -> Found:
         """One identifier. Raises ``StoppedError``."""
@@ -180,10 +191,12 @@ class DetailsPage:
         )
         self.batch = self.terms.batch
         self.at_once = self.terms.at_once
+        self.line = max(2 * self.at_once, min(LONGEST_LINE, ceil(LINE_SECONDS * self.terms.calls_per_second)))
         self.calls_per_day = self.terms.calls_per_day
         self.identifiers_per_call = IDENTIFIERS_AT_ONCE
         self.records_per_call = 1 if self.terms.mentions else RECORDS_AT_ONCE
         self.calls = 0
+        self.remark: str | None = None
         self._over: StoppedError | None = None  # why nobody may ask any more
         self._lock = threading.Lock()
         self._session = PoliteSession(
@@ -335,58 +348,50 @@ def _wait(answer: Answer, otherwise: float) -> float:
     return min(float(stated) if stated.isdigit() else otherwise, LONGEST_BACKOFF)
 
 
-@dataclass(slots=True)
 class RecordsFile:
-    """A file of JSON Lines: a provider's dump, or an earlier export. Lines that hold no record are counted.
+    """A file of JSON Lines, plain or gzip: a provider's dump, or an earlier export.
 
-    The whole index (identifiers and places of lines) is kept in memory: some 300 bytes a record.
+    It is read to its end once, when the first identifier is asked for; the index of it lies on disk, not in memory. The
+    last of several lines of a record counts. Lines that hold no record are counted, and remarked on.
     """
 
-    path: Path
-    account: Account
-    batch: bool = True
-    at_once: int = 1
+    batch = True
+    at_once = 1
+    line = 2
     calls_per_day: int | None = None
-    identifiers_per_call: int = IDENTIFIERS_AT_ONCE
-    records_per_call: int = 1000
-    calls: int = 0
-    unreadable: int = 0
-    _places: dict[str, int] = field(default_factory=dict, repr=False)
-    _ids: dict[Identifier, str] = field(default_factory=dict, repr=False)
+    identifiers_per_call = IDENTIFIERS_AT_ONCE
+    records_per_call = 1000
 
-    def __post_init__(self) -> None:
-        with self.path.open("rb") as file:
-            place = 0
-            for line in file:
-                self._index(line, place)
-                place += len(line)
-
-    def _index(self, line: bytes, place: int) -> None:
-        if not line.strip():
-            return
+    def __init__(self, path: Path, institution: str) -> None:
+        """Raises ``ConnectionUnusableError`` where it cannot be read."""
+        self.path = path
+        self.calls = 0
+        self.remark: str | None = None
+        self._index: sqlite3.Connection | None = None
         try:
-            record = records.record(records.decoded(line))
-        except MalformedError:
-            self.unreadable += 1
-            return
-        self._places[record.altmetric_id] = place  # the last of several
-        for identifier in record.identifiers:
-            self._ids[Identifier(identifier.scheme, identifier.value.lower())] = record.altmetric_id
+            self._file: IO[bytes] = path.open("rb")
+            version = hashlib.file_digest(self._file, "sha256").hexdigest()
+        except OSError as error:
+            message = f"the file of attention records {path} cannot be read: {error.strerror}"
+            raise ConnectionUnusableError(message) from None
+        self.account = Account(f"file:{institution}", "file", version=version)
 
     def translate(self, asked: Sequence[Identifier]) -> Mapping[Identifier, str]:
-        """Those that stand in the file."""
-        found = {each: self._ids.get(Identifier(each.scheme, each.value.lower())) for each in asked}
-        return {each: id_ for each, id_ in found.items() if id_ is not None}
+        """Those that stand in the file. Raises ``StoppedError`` where it holds nothing that can be read."""
+        index = self._read()
+        statement = "select id from named where scheme = ? and value = ?"
+        found = {each: index.execute(statement, (each.scheme, each.value.lower())).fetchone() for each in asked}
+        return {each: row[0] for each, row in found.items() if row}
 
     def records(self, ids: Sequence[str]) -> Mapping[str, Record]:
         """Records, read from their lines."""
-        with self.path.open("rb") as file:
-            return {id_: self._at(file, self._places[id_]) for id_ in ids if id_ in self._places}
-
-    @staticmethod
-    def _at(file: Any, place: int) -> Record:  # noqa: ANN401 - an open file
-        file.seek(place)
-        return records.record(records.decoded(file.readline()))
+        index = self._read()
+        found: dict[str, Record] = {}
+        for id_ in ids:
+            if row := index.execute("select place from line where id = ?", (id_,)).fetchone():
+                self._file.seek(row[0])
+                found[id_] = records.record(records.decoded(self._file.readline(MOST_BYTES)))
+        return found
 
     def look_up(self, identifier: Identifier) -> Found:
         """One identifier, as if it were asked for alone."""
@@ -395,15 +400,70 @@ class RecordsFile:
         return Found("tracked", next(iter(found.values()))) if found else Found("untracked")
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Gives the file back, and the index."""
+        self._file.close()
+        if self._index is not None:
+            self._index.close()
 
+    def _read(self) -> sqlite3.Connection:
+        """The index of the file, made when it is first wanted: where the line of each record is, and what it names."""
+        if self._index is None:
+            index = sqlite3.connect("", check_same_thread=False)  # a file of its own that nobody else sees
+            index.execute("create table line (id text primary key, place integer) without rowid")
+            index.execute(
+                "create table named (scheme text, value text, id text, primary key (scheme, value)) without rowid"
+            )
+            unreadable, first, lines = 0, "", 0
+            for number, place, line in self._lines():
+                try:
+                    record = records.record(records.decoded(line.removeprefix(codecs.BOM_UTF8)))
+                except MalformedError as error:
+                    unreadable += 1
+                    first = first or f"line {number}: {str(error).replace('the answer', 'it')}"
+                    continue
+                lines += 1
+                index.execute("insert or replace into line values (?, ?)", (record.altmetric_id, place))
+                for each in record.identifiers:
+                    row = (each.scheme, each.value.lower(), record.altmetric_id)
+                    index.execute("insert or replace into named values (?, ?, ?)", row)
+            if unreadable:
+                self.remark = f"{unreadable:,} lines of the file of attention records hold none, the first in {first}"
+            if not lines:
+                index.close()
+                message = (
+                    f"the file of attention records {self.path.name} holds no record; it should hold one on each line"
+                )
+                raise StoppedError(f"{message} ({first})" if first else message)
+            self._index = index
+        return self._index
 
-def records_file(path: Path, institution: str) -> RecordsFile:
-    """The provider that a file is. Raises ``ConnectionUnusableError`` where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            version = hashlib.file_digest(file, "sha256").hexdigest()
-        return RecordsFile(path, Account(f"file:{institution}", "file", version=version))
-    except OSError as error:
-        message = f"the file of attention records {path} cannot be read: {error.strerror}"
-        raise ConnectionUnusableError(message) from None
+    def _lines(self) -> Iterator[tuple[int, int, bytes]]:
+        """Number, place and content of each line that is not empty; of one that is too long, its beginning."""
+        self._file.seek(0)
+        if self._file.read(2) == b"\x1f\x8b":
+            self._file = self._unpacked(self._file)
+        self._file.seek(0)
+        number = place = 0
+        while line := self._file.readline(MOST_BYTES):
+            number += 1
+            length = len(line)
+            while not line.endswith(b"\n") and (rest := self._file.readline(MOST_BYTES)):
+                length += len(rest)
+                if rest.endswith(b"\n"):
+                    break
+            if line.strip():
+                yield number, place, line
+            place += length
+
+    def _unpacked(self, packed: IO[bytes]) -> IO[bytes]:
+        """The same without compression, as a file that nobody else sees."""
+        plain = tempfile.TemporaryFile()  # noqa: SIM115 - held until close
+        packed.seek(0)
+        try:
+            with packed, gzip.open(packed) as stream:
+                shutil.copyfileobj(stream, plain, 1024 * 1024)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            plain.close()
+            message = f"the file of attention records {self.path.name} is broken gzip ({error}): get it again"
+            raise StoppedError(message) from None
+        return plain

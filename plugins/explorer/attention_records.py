@@ -1,8 +1,10 @@
 """What an answer about one tracked output says, in our words. Pure: no clock, no network, no database.
 
-The Details Page API delivers two shapes, "counts" and "fetch"; a file of records holds either. Its names contradict its
-own glossary (``cited_by_…`` are mentions); they end here. Whatever is not a plain number, an address or a date where one
-is expected is left out, never guessed. Texts, profiles, quotes and titles are dropped on arrival; of a tweet the id stays.
+The Details Page API delivers two shapes, "counts" and "fetch"; a file of records holds either, or research outputs as the
+Explorer API lists them. Their names contradict their own glossary (``cited_by_…`` are mentions); they end here. Whatever
+is not a plain number, an address or a date where one is expected is left out, never guessed; an answer that says no number
+of mentions that can be read is no record, so that no zero is made up. Texts, profiles, quotes and titles are dropped on
+arrival; of a tweet the id stays.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ SOURCES: Mapping[str, str] = {
     "q&a": "qna", "qs": "qna", "peer_review_sites": "peer_review", "peerreview": "peer_review", "f1000": "f1000",
     "syllabi": "syllabi", "podcasts": "podcasts", "gplus": "google_plus", "googleplus": "google_plus",
     "linkedin": "linkedin", "pinners": "pinterest", "pinterest": "pinterest", "weibo": "weibo",
+    # The Explorer's, where they are others.
+    "blog": "blogs", "tweet": "x", "fbwall": "facebook", "rdt": "reddit", "peer_review": "peer_review", "podcast": "podcasts",
 }  # fmt: skip
 COHORTS: Mapping[str, str] = {
     "member_of_the_public": "pub", "researcher": "sci", "science_communicator": "com", "practitioner": "doc",
@@ -40,6 +44,9 @@ _TOTALS = frozenset({"posts", "accounts"})
 _IDENTIFIERS = (
     ("doi", "doi"), ("pmid", "pmid"), ("arxiv_id", "arxiv"), ("ads_id", "ads"), ("nct_id", "nct_id"),
     ("repec_id", "repec"), ("handle", "handle"), ("handles", "handle"), ("isbns", "isbn"), ("urn", "urn"),
+    # The Explorer's
+    ("dois", "doi"), ("pubmed-ids", "pmid"), ("arxiv-ids", "arxiv"), ("ads-ids", "ads"), ("nct-ids", "nct_id"),
+    ("repec-ids", "repec"), ("urns", "urn"),
 )  # fmt: skip
 
 
@@ -110,6 +117,8 @@ def record(payload: object) -> Record:
     if not isinstance(payload, dict):
         message = f"the answer is a {type(payload).__name__}, not a record"
         raise MalformedError(message)
+    if payload.get("type") == "research-output" and isinstance(payload.get("attributes"), dict):
+        return _listed(payload)
     if _text(payload.get("altmetric_id")) is None:
         raise MalformedError("the answer has no altmetric_id")
     return _fetched(payload) if isinstance(payload.get("counts"), dict | list) else _counted(payload)
@@ -123,14 +132,14 @@ def _counted(payload: Mapping[str, Any]) -> Record:
         if key == f"cited_by_{name}_count" and name not in _TOTALS and (number := _count(value)):
             before = counts.get(SOURCES.get(name, name))
             counts[SOURCES.get(name, name)] = SourceCount(number + ((before and before.accounts) or 0))
-    accounts = sum(each.accounts or 0 for each in counts.values())
-    posts = _count(payload.get("cited_by_posts_count"))
+    said = [value for key, value in payload.items() if key.startswith("cited_by_") and key.endswith("_count")]
+    score = _decimal(payload.get("score"))
     history = payload.get("history")
     return Record(
         altmetric_id=str(_text(payload["altmetric_id"])),
         # Where the total lacks, there are at least as many mentions as accounts that mention it.
-        mentions=accounts if posts is None else posts,
-        score=_decimal(payload.get("score")),
+        mentions=_total(payload.get("cited_by_posts_count"), [c.accounts for c in counts.values()], said, score),
+        score=score,
         type=_text(payload.get("type")),
         sources=counts,
         readers=_numbers(payload.get("readers")),
@@ -151,13 +160,15 @@ def _fetched(payload: Mapping[str, Any]) -> Record:
         accounts, posts = _count(each.get("unique_users_count")), _count(each.get("posts_count"))
         if key not in {"total", "readers"} and (accounts or posts):
             sources[SOURCES.get(key, key)] = SourceCount(accounts, posts)
-    total = _count(_object(counts.get("total")).get("posts_count"))
+    total = _object(counts.get("total")).get("posts_count")
+    said = [each.get(key) for each in map(_object, counts.values()) for key in ("posts_count", "unique_users_count")]
+    points = _decimal(score.get("score")) if "score" in score else _decimal(payload.get("score"))
     found = payload.get("posts")
     people = _object(payload.get("demographics")).get("poster_types")
     return Record(
         altmetric_id=str(_text(payload["altmetric_id"])),
-        mentions=sum(each.posts or 0 for each in sources.values()) if total is None else total,
-        score=_decimal(score.get("score")) if "score" in score else _decimal(payload.get("score")),
+        mentions=_total(total, [each.posts or each.accounts for each in sources.values()], said, points),
+        score=points,
         type=_text(about.get("type")),
         sources=sources,
         readers=_numbers(counts.get("readers")),
@@ -169,6 +180,46 @@ def _fetched(payload: Mapping[str, Any]) -> Record:
         identifiers=_identifiers(about),
         posts=None if found is None else tuple({(m.source, m.key): m for m in _mentions(_object(found))}.values()),
     )
+
+
+def _listed(payload: Mapping[str, Any]) -> Record:
+    """A research output of the Explorer API: its counts are mentions, not accounts; its score is rounded already."""
+    if _text(payload.get("id")) is None:
+        raise MalformedError("the answer has no id")
+    about = payload["attributes"]
+    sources: dict[str, SourceCount] = {}
+    for key, number in _numbers(about.get("mentions")).items():
+        before = sources.get(SOURCES.get(key, key))
+        sources[SOURCES.get(key, key)] = SourceCount(None, number + ((before and before.posts) or 0))
+    score = _decimal(about.get("altmetric-score"))
+    return Record(
+        altmetric_id=str(_text(payload["id"])),
+        mentions=_total(
+            None, [s.posts for s in sources.values()], list(_object(about.get("mentions")).values()), score
+        ),
+        score=score,
+        type=_text(about.get("output-type")),
+        sources=sources,
+        readers=_numbers(about.get("readers")),
+        citations=_count(_object(about.get("dimensions")).get("citations")),
+        badge_url=_url(about.get("badge-url")),
+        identifiers=_identifiers({**_object(about.get("identifiers")), "type": about.get("output-type")}),
+    )
+
+
+def _total(stated: object, counted: list[int | None], said: list[object], score: Decimal | None) -> int:
+    """All mentions: as stated, else at least those that were counted; none where nothing is said of any.
+
+    Raises ``MalformedError`` where there is something said (a number that is none, a score) that no number can be had of.
+    """
+    if (number := _count(stated)) is not None:
+        return number
+    if least := sum(each or 0 for each in counted):
+        return least
+    unreadable = [each for each in said if each is not None and each not in ([], {}) and _count(each) is None]
+    if unreadable or score:
+        raise MalformedError("the answer says no number of mentions that can be read")
+    return 0
 
 
 def _mentions(posts: Mapping[str, Any]) -> Iterator[Mention]:

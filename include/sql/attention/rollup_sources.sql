@@ -1,12 +1,12 @@
--- Purpose: attention by source, of all that has some.
+-- Purpose: attention by source, of all that has some: distinct accounts; mentions where a provider says these alone.
 -- Parameters: institution.
 -- Row count: sums.
 insert into attention.rollup_source (institution, kind, key, source, accounts, tracked)
 with counted as (
-    select i.item, s.source, s.accounts
+    select i.item, s.source, coalesce(s.accounts, s.posts) as accounts
     from item i
     join attention.snapshot_source s on s.account = i.account and s.tracked = i.tracked and s.day = i.snapshot_day
-    where s.accounts > 0
+    where coalesce(s.accounts, s.posts) > 0
 ), parts as (
     select p.part, c.source, sum(c.accounts) as accounts, count(*) as tracked
     from placed p join counted c using (item) group by p.part, c.source

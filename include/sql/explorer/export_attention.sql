@@ -11,7 +11,7 @@ left join attention.link l on l.institution = o.institution and l.output_key = o
 left join attention.tracked_output t on t.account = l.account and t.tracked = l.tracked
 left join attention.account a on a.account = l.account
 left join lateral (
-    select jsonb_object_agg(n.source, n.accounts order by n.source) as sources from attention.snapshot_source n
-    where n.account = t.account and n.tracked = t.tracked and n.day = t.snapshot_day and n.accounts > 0) s on true
+    select jsonb_object_agg(n.source, coalesce(n.accounts, n.posts)) as sources from attention.snapshot_source n
+    where n.account = t.account and n.tracked = t.tracked and n.day = t.snapshot_day and coalesce(n.accounts, n.posts) > 0) s on true
 where o.institution = %(institution)s
 order by o.key
