@@ -14,6 +14,8 @@ import psycopg
 import pytest
 
 from explorer import local, standalone
+from simulators import projectors
+from simulators.repository import VirtualClock
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -106,6 +108,46 @@ def test_secrets_are_for_their_owner_alone(demo: Demo) -> None:
     for path in (demo.place / "airflow").glob("*.json*"):
         assert path.stat().st_mode & 0o077 == 0, path
     assert json.loads((demo.place / "airflow/secrets.json").read_text())["password"] in demo.output
+
+
+def everything(dsn: str) -> str:
+    """Every row of every table of a database, as text."""
+    with psycopg.connect(dsn) as connection:
+        tables = connection.execute(
+            "select format('%I.%I', schemaname, tablename) from pg_tables"
+            " where schemaname not in ('pg_catalog', 'information_schema')"
+        ).fetchall()
+        return "\n".join(
+            str(row[0]) for (table,) in tables for row in connection.execute(f"select t::text from {table} t")
+        )
+
+
+def test_what_is_private_in_elements_is_nowhere(demo: Demo) -> None:
+    """Not in the warehouse, not in Airflow's database with its XComs and rendered fields, in no task's log and no mail."""
+    academy = projectors.academy(VirtualClock())
+    secrets = {each.mail for each in academy.users.values()} - {""}
+    for person in academy.users.values():
+        if (person.level or "").casefold() != "public" or not person.current or not (person.academic or person.student):
+            secrets.add(f"{person.last}, {person.first}")
+    public, private = set(), set()
+    for each in academy.publications.values():
+        titles = {record.title for record in each.records if record.title}
+        (public if (each.level or "").casefold() == "public" else private).update(titles)
+    secrets |= private - public
+    kept = {
+        "the warehouse": everything(demo.server.dsn()),
+        "Airflow's database": everything(demo.server.dsn("airflow")),
+        "logs": "\n".join(each.read_text("utf-8", "replace") for each in demo.place.glob("**/logs/**/*.log")),
+        "mails": "\n".join(each.read_text("utf-8", "replace") for each in (demo.place / "mail").glob("*")),
+    }
+    assert "import_lagado" in kept["Airflow's database"]
+    assert "import_lagado" in str(sorted(demo.place.glob("**/logs/**/*.log")))
+    assert "research-office@lagado.example" in kept["mails"]
+    shown = next(each for each in academy.users.values() if each.level == "Public" and each.current and each.academic)
+    assert f"{shown.last}, {shown.first}" in kept["the warehouse"]
+    assert len(secrets) > 60
+    found = {place: [each for each in secrets if each in text] for place, text in kept.items()}
+    assert not any(found.values()), found
 
 
 def test_down_with_nothing_running_says_so(tmp_path: Path) -> None:

@@ -105,13 +105,16 @@ class ElementsApi:
             here, going_on = going_on, None
             if document.next is not None:
                 going_on, corrected = self.on_our_host(document.next)
-                if going_on in visited:
+                if document.ends_unmoved and going_on == here:
+                    going_on = None
+                elif going_on in visited:
                     message = (
                         f"{shown(here)}: the next page is one that has been read before, so the list is incomplete; the"
                         " search index of Elements is missing or damaged, and its administrators can rebuild it"
                     )
                     raise SourceError("list_in_circles", message)
-                visited.add(going_on)
+                if going_on is not None:
+                    visited.add(going_on)
             yield document, going_on, int(corrected)
 
 
@@ -255,6 +258,8 @@ class Elements:
 
     def _publication(self, *, merges: bool) -> Callable[[Element], Sequence[Record]]:
         def read(element: Element) -> list[Record]:
+            if not parse_record.ever_approved(element):
+                return []  # a suggestion that nobody confirmed; old servers send them although not asked to
             made = self._veiled(parse_record.output(element, self.levels, self.uri_domains))
             return [made, *parse_record.merged_away(element)] if merges else [made]
 
@@ -293,9 +298,8 @@ class Elements:
                     raise
                 yield Page([], going_on)
                 continue
-            approved = [each for each in document.results if _ever_approved(each)]
             made = self._publication(merges=False)
-            yield Page([record for each in approved for record in made(each)], going_on)
+            yield Page([record for each in document.results for record in made(each)], going_on)
 
     def _veiled(self, record: Record) -> Record:
         """What will not pass is not even staged: the title of an output, the name of a person."""
@@ -360,8 +364,8 @@ class Elements:
         yield self._check_privacy(levels)
         for name, path, arguments in (
             ("groups", "groups", {}),
-            ("users", "users", {"detail": "full", "per-page": "1"}),
-            ("relationships", "relationships", {"types": TYPES[0], "detail": "ref", "per-page": "1"}),
+            ("users", "users", {"detail": "full", "per-page": "5"}),
+            ("relationships", "relationships", {"types": TYPES[0], "detail": "ref", "per-page": "5"}),
             ("publications", "publications", {"detail": "full", "per-page": "5", "ever-approved": "true"}),
             (
                 "deleted publications",
@@ -391,6 +395,11 @@ class Elements:
         except SourceError as error:
             return Finding(name, ok=False, detail=str(error), fix="let this login read it (System Admin > Manage API)")
         size = document.total if document.total is not None else len(document.results)
+        unsaid = self._without_level(name, document)
+        if unsaid:
+            detail = f"none of the first {unsaid} says its privacy level, and without one a thing counts as private"
+            fix = "choose compatibility 6.13 for the endpoint, and give this login the right to see privacy levels"
+            return Finding(name, ok=False, detail=detail, fix=fix)
         shown_: list[str] = []
         if name == "publications":
             made = [parse_record.output(each, self.levels, self.uri_domains) for each in document.results]
@@ -399,17 +408,23 @@ class Elements:
         told = f": {'; '.join(shown_)}" if shown_ else ""
         return Finding(name, ok=True, detail=f"{size}{'' if document.next is None else ' and more'}{told}")
 
+    def _without_level(self, name: str, document: Document) -> int:
+        """How many things of a list were looked at, if not one of them says its level; else none."""
+        level: Callable[[Element], object] | None = {
+            "publications": self.levels.of_object,
+            "users": self.levels.of_object,
+            "groups": self.levels.of_group,
+            "relationships": self.levels.of_relationship,
+        }.get(name)
+        looked_at = [level(each) for each in document.results] if level else []
+        return len(looked_at) if looked_at and all(each is None for each in looked_at) else 0
+
     def _check_root(self, root: str) -> Finding:
         try:
             found = self._departments().records
         except SourceError as error:
             return Finding("root group", ok=False, detail=str(error), fix="correct source.groups.root")
         return Finding("root group", ok=True, detail=f"{len(found)} groups in the tree of group {root}")
-
-
-def _ever_approved(element: Element) -> bool:
-    text = element.findtext("{http://www.symplectic.co.uk/publications/api}ever-approved")
-    return (text or "true").strip().casefold() != "false"
 
 
 def source(institution: Institution, connection: Connection | None, *, hash_key: bytes) -> Elements:

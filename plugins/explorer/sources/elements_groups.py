@@ -42,7 +42,13 @@ def group(element: Element, levels: Levels) -> Group | None:
 
 
 def _ids(elements: Iterable[Element]) -> Iterator[str]:
-    return (key for each in elements if (key := each.get("id")))
+    """The ids of parents or children: said by the element, by an object in it, or by nothing but an address."""
+    for each in elements:
+        inner = next(each.iterchildren(), None)
+        key = each.get("id") or (inner.get("id") if inner is not None else None)
+        key = key or (each.get("href") or "").partition("?")[0].rstrip("/").rpartition("/")[2]
+        if key:
+            yield key
 
 
 def departments(groups: Sequence[Group], root: str | None, exclude: Collection[str]) -> list[Department]:

@@ -18,6 +18,7 @@ from explorer.sources.elements_xml import API, Element, moment
 
 WITH_LEVELS = (6, 2)  # the product that brought privacy levels (integration guide, "Object privacy settings")
 STRICTNESS: Mapping[str, int] = {"public": 0, "internal": 1, "private": 2}
+TRUE = ("true", "1")
 YEARS = range(1000, 2201)
 SPLIT_ENTITY = re.compile(r"& (?=#x?[0-9a-fA-F]{1,6};)")
 ORCID = re.compile(r"(\d{4})-?(\d{4})-?(\d{4})-?(\d{3}[\dXx])\s*/?$", re.ASCII)
@@ -39,7 +40,7 @@ class Rules:
     external_identifiers: Mapping[str, str]
     ids_at_source: Mapping[str, str]
     isbn_of_container: Sequence[str]
-    relationships: Mapping[str, str]
+    relationships: Mapping[str, Sequence[str]]
 
     @cached_property
     def fields(self) -> frozenset[str]:
@@ -82,7 +83,7 @@ class Levels:
     def of_relationship(self, element: Element) -> Level | None:
         """The stricter of its own level and the effective one."""
         if self.product < WITH_LEVELS:
-            return "private" if "false" in _texts(element, "is-visible") else "public"
+            return "public" if all(each in TRUE for each in _texts(element, "is-visible")) else "private"
         own = self._level(element, "is-visible")
         if element.find(f"{API}effective-privacy-level") is None:
             return own
@@ -94,10 +95,12 @@ class Levels:
     def _level(self, element: Element, flag: str) -> Level | None:
         if self.schema >= (6, 0) or element.find(f"{API}privacy-level") is not None:
             return _stated(element, "privacy-level")
-        flags = _texts(element, flag)
-        if flags == ["true"]:
-            return "public"
-        return "private" if flags == ["false"] else None
+        match _texts(element, flag):
+            case [text] if text in TRUE:
+                return "public"
+            case ["false" | "0"]:
+                return "private"
+        return None
 
 
 def stricter(one: Level | None, other: Level | None) -> Level | None:
@@ -116,8 +119,8 @@ def _stated(element: Element, name: str) -> Level | None:
 
 
 def _texts(element: Element, name: str) -> list[str]:
-    """What its children of that name say: trimmed, in lower case."""
-    return ["".join(map(str, each.itertext())).strip().casefold() for each in element.iterchildren(f"{API}{name}")]
+    """What its children of that name say: trimmed, in lower case; nothing, where one has more in it than a word."""
+    return ["" if len(each) else (each.text or "").strip().casefold() for each in element.iterchildren(f"{API}{name}")]
 
 
 def output(element: Element, levels: Levels, uri_domains: Sequence[str] = ()) -> Output:
@@ -159,7 +162,8 @@ def _precedence(record: Element) -> tuple[bool, int, str, str]:
     name = record.get("source-name") or ""
     order = rules().sources
     place = order.index(name) if name in order else len(order)
-    return record.get("is-preferred-record") != "true", place, name, record.get("id") or ""
+    preferred = (record.get("is-preferred-record") or "").strip().casefold() in TRUE
+    return not preferred, place, name, record.get("id") or ""
 
 
 def _fields(record: Element, wanted: frozenset[str]) -> Fields:
@@ -255,6 +259,11 @@ def merged_away(element: Element) -> Iterator[Output]:
                 yield Output(other, deleted=True, datestamp=moment(merge.get("when")), place=f"publication {other}")
 
 
+def ever_approved(element: Element) -> bool:
+    """Whether somebody ever said that a publication is theirs; one of which that is not said was asked for so."""
+    return all(each in TRUE for each in _texts(element, "ever-approved"))
+
+
 def listed(element: Element) -> Listed | None:
     """That a publication is there, by its reference; None for what is none."""
     key = element.get("id")
@@ -307,16 +316,19 @@ def _name(element: Element, part: str) -> str:
 
 
 def _flag(element: Element, name: str) -> bool:
-    """A boolean of the user; a missing one is false."""
-    return (element.findtext(f"{API}{name}") or "").strip().casefold() == "true"
+    """A boolean of the user; a missing one is false, and so is one that is said twice."""
+    match _texts(element, name):
+        case [text]:
+            return text in TRUE
+    return False
 
 
 def authorship(element: Element, levels: Levels, *, editors: bool = False) -> Authorship | None:
     """Who wrote what, by a relationship; None for one of another kind, or one that does not name both its ends."""
     kinds = rules().relationships
-    if element.tag != f"{API}relationship" or element.get("type") not in (
-        {kinds["authorship"], kinds["editorship"]} if editors else {kinds["authorship"]}
-    ):
+    wanted = [*kinds["authorship"], *(kinds["editorship"] if editors else ())]
+    kind = element.get("type") or element.get("type-id")
+    if element.tag != f"{API}relationship" or kind not in wanted:
         return None
     ends = ends_of(element)
     key = element.get("id")

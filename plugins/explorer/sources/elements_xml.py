@@ -39,6 +39,7 @@ class Document:
     clock: str | None  # ISO 8601, UTC
     results: tuple[Element, ...]
     next: str | None = None
+    ends_unmoved: bool = False  # a next page that is this page again is the end of the list, not a damaged index
     counted: int | None = None  # `results-count`: of the whole list before schema 5, of this page since
 
     @property
@@ -78,6 +79,7 @@ def parse(body: bytes) -> Document:
         clock=_utc(root.findtext(f"{ATOM}updated")),
         results=results,
         next=_next(pagination),
+        ends_unmoved=_ends_unmoved(pagination, len(results)),
         counted=int(counted) if counted is not None and counted.isdecimal() else None,
     )
 
@@ -116,9 +118,16 @@ def _next(pagination: Element | None) -> str | None:
     going_on = pages.get("continue-from")
     if going_on is None:
         return pages.get("next")
-    if pagination.get("results-count") == "0" or going_on == pages.get("this"):
-        return None
-    return going_on
+    return None if pagination.get("results-count") == "0" else going_on
+
+
+def _ends_unmoved(pagination: Element | None, results: int) -> bool:
+    """``continue-from`` may come back unchanged at the end of a list; on a page that is full there should be more."""
+    if pagination is None:
+        return False
+    size = pagination.get("items-per-page") or ""
+    positions = {each.get("position") for each in pagination.iterfind(f"{API}page")}
+    return "continue-from" in positions and size.isdecimal() and results < int(size)
 
 
 def _utc(text: str | None) -> str | None:
