@@ -61,7 +61,7 @@ def test_windows_give_what_one_list_gives_and_leave_its_watermark(warehouse_dsn:
         assert len(alone) > RECORDS / 4
         simulator.most_at_once = 0
         _, import_id = imported(warehouse_dsn, tmp_path, "windows", url)
-        assert simulator.most_at_once == 3
+        assert 1 < simulator.most_at_once <= 3  # never more than connections; a busy machine may do with fewer
         assert published(warehouse_dsn) == alone
         tally = one(warehouse_dsn, "select tally from ops.import where id = %s", import_id)["outputs"]
         assert (tally["added"], tally["updated"], tally["removed"]) == (0, 0, 0)
