@@ -271,8 +271,11 @@ def read_part(place: Site, import_id: int, part: str, report: Report | None = No
         return staging.read_part(connection, import_, place.source(import_), part, heard).records
 
 
-def _read_side_by_side(place: Site, import_id: int, report: Report) -> None:
-    """Reads all lists, as many at once as the source allows connections; the first failure stops the others."""
+def read_side_by_side(place: Site, import_id: int, report: Report = lambda _: None) -> None:
+    """Plans and reads all lists in this process, as many at once as the source allows connections.
+
+    The first failure stops the others.
+    """
     parts = plan_parts(place, import_id, stays=True)
     stopped = threading.Event()
 
@@ -805,7 +808,7 @@ def go_on(
     try:
         if not answered:
             hear("extract", None)
-            _read_side_by_side(place, import_id, lambda state: hear("extract", state))
+            read_side_by_side(place, import_id, lambda state: hear("extract", state))
             settle(place, import_id, stays=True)
             for name, step in (
                 ("validate", validate),

@@ -54,7 +54,7 @@ def one(dsn: str, query: str, *values: object) -> Any:
 
 
 def test_windows_give_what_one_list_gives_and_leave_its_watermark(warehouse_dsn: str, tmp_path: Path) -> None:
-    simulator = EPrints(world(), [Fault("slow", name="ListRecords", times=None, seconds=0.05)], page_size=20)
+    simulator = EPrints(world(), [Fault("slow", name="ListRecords", times=None, seconds=0.2)], page_size=20)
     with simulator.serve() as url:
         imported(warehouse_dsn, tmp_path, "one list", url, windows=1)
         alone = published(warehouse_dsn)

@@ -97,19 +97,27 @@ class Narrowing:
 
     def halves(self, window: Window) -> tuple[Window, Window] | None:
         """Two windows in the place of one; None where it is as narrow as the server's clock goes."""
-        day = self.repository.identity.granularity == "day"
-        unit = timedelta(days=1) if day else timedelta(seconds=1)
+        unit = self.unit()
         ends = (window[0] or self.arguments.get("from", ""), window[1] or self.arguments.get("until", "") or self.now)
-        first, last = map(_moment, ends)
+        first, last = map(moment_of, ends)
         first = first or self._earliest()
         if last is None or last - first < unit:
             return None
         middle = first + (last - first) / 2 // unit * unit
         return (window[0], _text(middle)), (_text(middle + unit), window[1])
 
+    def unit(self) -> timedelta:
+        """The least that two datestamps of the repository differ by."""
+        return timedelta(days=1) if self.repository.identity.granularity == "day" else timedelta(seconds=1)
+
+    def span(self) -> tuple[datetime, datetime]:
+        """From before the first to behind the last change, as far as is known."""
+        first = self._earliest()
+        return first, max(moment_of(self.now) or first, first) + self.unit()
+
     def _earliest(self) -> datetime:
         """Before anything that was harvested: what Identify says, unless it cannot be (0001, 1900, now)."""
-        said, now = _moment(self.repository.identity.earliest or ""), _moment(self.now)
+        said, now = moment_of(self.repository.identity.earliest or ""), moment_of(self.now)
         return said if said and now and _FIRST <= said < now - _CREDIBLE else _FIRST
 
     def _headers(self, window: Window, *, whole: bool) -> list[Header] | None:
@@ -146,19 +154,20 @@ class Narrowing:
 
 def is_outside(header: Header, window: Window) -> bool:
     """Whether a header is a day or more off, which is more than servers are wont to widen a window."""
-    moment = _moment(header.datestamp or "")
-    first, last = (_moment(each) for each in window)
+    moment = moment_of(header.datestamp or "")
+    first, last = (moment_of(each) for each in window)
     day = timedelta(days=1)
     return moment is not None and bool((first and moment < first - day) or (last and moment > last + day))
 
 
-def in_unit(repository: OaiRepository, moment: str, after: timedelta = timedelta(0)) -> str:
-    """A moment, or some time after (before) it, as the repository takes datestamps."""
-    found = _text((_moment(moment) or _FIRST) + after)
+def in_unit(repository: OaiRepository, moment: datetime) -> str:
+    """A moment as the repository takes datestamps."""
+    found = _text(moment)
     return found[:_DAY] if repository.identity.granularity == "day" else found
 
 
-def _moment(text: str) -> datetime | None:
+def moment_of(text: str) -> datetime | None:
+    """The moment of a datestamp; None where it is none."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
