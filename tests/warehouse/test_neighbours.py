@@ -1,43 +1,93 @@
 """Fifty institutions in one warehouse: an import neither reads nor locks what belongs to another."""
 
+import json
+import re
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg import sql
 
-from explorer import database, imports
+from explorer import attention, database, flow, imports
 from tests.scripted_source import ScriptedSource, make_site
 from tests.warehouse.test_flow import do_import, output
 
 pytestmark = pytest.mark.usefixtures("without_expectations")
 
+OTHERS = [f"n{n}" for n in range(50)]
 FOREIGN = """
     select distinct c.relname from pg_locks l join pg_class c on c.oid = l.relation
-    where l.pid = pg_backend_pid() and c.relname like '%\\_\\_n%'
+    where l.pid = pg_backend_pid() and c.relname ~ '__n[0-9]+(_|$)'
 """
 
 
-def test_an_import_locks_no_leaf_of_another_institution(warehouse_dsn: str, tmp_path: Path, monkeypatch):
-    """Reading a table takes a lock on it, so what is not locked until the commit was not read either."""
+@pytest.fixture
+def seen(warehouse_dsn: str, monkeypatch) -> dict[str, set[str]]:
+    """Fifty neighbours; and of every statement file the tables in its plan, of every phase and commit the foreign locks."""
     with database.connect(warehouse_dsn) as connection:
-        for n in range(50):
-            connection.execute("insert into ops.institution (slug, name, source) values (%s, 'n', 'x')", (f"n{n}",))
-            connection.execute("select warehouse.open_leaves(%s)", (f"n{n}",))
-            connection.execute("select warehouse.close_leaves(%s)", (f"n{n}",))
+        for slug in OTHERS:
+            connection.execute("insert into ops.institution (slug, name, source) values (%s, 'n', 'x')", (slug,))
+            connection.execute("select warehouse.open_leaves(%s)", (slug,))
+            connection.execute("select warehouse.close_leaves(%s)", (slug,))
             connection.commit()
-    seen: list[tuple[str, list]] = []
-    reach = imports.reach
+    found: dict[str, set[str]] = {}
+    run, reach, commit = database.run, imports.reach, psycopg.Connection.commit
 
-    def watched(connection: database.Connection, phase: str) -> None:
-        seen.append((phase, connection.execute(FOREIGN).fetchall()))
+    def explained(connection, name, parameters=None, identifiers=None):
+        text = sql.SQL(database.text(name))
+        statement = text.format(**identifiers) if identifiers else text
+        try:
+            with connection.transaction():
+                rows = connection.execute(sql.SQL("explain (format json) ") + statement, parameters).fetchall()
+            tables = set(re.findall(r'"Relation Name": "([^"]+)"', json.dumps(rows[0][0])))
+            found.setdefault(f"plan of {name}", set()).update(table for table in tables if "__" in table)
+        except psycopg.errors.SyntaxError:  # a block, or several statements: no plan of its own, but the locks tell
+            pass
+        return run(connection, name, parameters, identifiers)
+
+    def locks(connection, when: str) -> None:
+        found.setdefault(f"locks at {when}", set()).update(row[0] for row in connection.execute(FOREIGN))
+
+    def reached(connection, phase):
+        locks(connection, phase)
         reach(connection, phase)
 
-    monkeypatch.setattr(imports, "reach", watched)
+    def committed(connection):
+        if connection.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS:
+            locks(connection, "a commit")
+        commit(connection)
+
+    monkeypatch.setattr(database, "run", explained)
+    monkeypatch.setattr(imports, "reach", reached)
+    monkeypatch.setattr(psycopg.Connection, "commit", committed)
+    return found
+
+
+def test_nothing_reads_or_locks_a_leaf_of_another_institution(warehouse_dsn, tmp_path: Path, seen: dict[str, set[str]]):
+    """Reading a table takes a lock on it, so what is not locked until the commit was not read either."""
     source = ScriptedSource(outputs={f"o{n}": output(f"o{n}", authors="ab") for n in range(20)}, tick=1)
     site = make_site(warehouse_dsn, tmp_path, source)
-    do_import(site)
+    first = do_import(site)["import_id"]
     source.tick = 2
     source.put(output("o1", title="Another"))
     source.delete("o2")
     do_import(site)
-    assert [phase for phase, _ in seen] == ["extracted", "validated", "filtered", "cleaned", "reviewed", "loaded"] * 2
-    assert {phase: foreign for phase, foreign in seen if foreign} == {}
+    do_import(site, full_import=True)
+    flow.rollback(site, to_import=first, by="somebody", dry_run=True)
+    flow.rollback(site, to_import=first, by="somebody")
+    with database.connect(site.dsn) as connection:
+        attention.link_known(connection, "lilliput")
+    assert len(seen) > 45
+    assert {f"locks at {phase}" for phase in imports.PHASES[1:]} <= set(seen)
+    for statement in ("review/delta_outputs", "load/update_things", "load/blank", "rollback/targets", "attention/link"):
+        assert f"plan of {statement}" in seen
+    assert any("research_output__lilliput" in tables for tables in seen.values())
+    foreign = {where: {t for t in tables if not t.endswith("__lilliput")} for where, tables in seen.items()}
+    assert {where: tables for where, tables in foreign.items() if tables} == {}
+
+
+def test_a_statement_that_forgets_its_institution_would_be_seen(warehouse_dsn: str, seen: dict[str, set[str]]):
+    with database.connect(warehouse_dsn) as connection:
+        connection.execute("select count(*) from warehouse.author")
+        connection.commit()
+    assert len(seen["locks at a commit"]) >= 50
