@@ -42,7 +42,7 @@ def imported_and_changed(site: AirflowSite) -> dict[str, str]:
                 site.states(f"import_{slug}", run).get("approve") in {"deferred", "awaiting_input"}
             ),
             f"{slug} waits for approval",
-            400,
+            900,
         )
     return runs
 

@@ -71,7 +71,7 @@ class AirflowSite:
     def runs(self, dag: str) -> list[dict[str, Any]]:
         return (self.get(f"dags/{dag}/dagRuns?limit=100") or {"dag_runs": []})["dag_runs"]
 
-    def ended(self, dag: str, run: str, seconds: float = 240) -> str:
+    def ended(self, dag: str, run: str, seconds: float = 900) -> str:
         """The state in which a run ends."""
         path = f"dags/{dag}/dagRuns/{run}"
         self.wait(lambda: (self.get(path) or {}).get("state") in {"success", "failed"}, f"{dag} {run} ends", seconds)
@@ -80,7 +80,7 @@ class AirflowSite:
     def log(self, dag: str, run: str, task: str, attempt: int = 1) -> str:
         return str(self.get(f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}"))
 
-    def wait(self, happened: Callable[[], object], what: str, seconds: float = 180) -> None:
+    def wait(self, happened: Callable[[], object], what: str, seconds: float = 600) -> None:
         deadline = time.monotonic() + seconds
         while not happened():
             assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
