@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import requests
 
 from explorer import database, local, standalone
 
@@ -82,9 +83,16 @@ class AirflowSite:
 
     def wait(self, happened: Callable[[], object], what: str, seconds: float = 600) -> None:
         deadline = time.monotonic() + seconds
-        while not happened():
+        while not self._has(happened):
             assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
             time.sleep(0.5)
+
+    @staticmethod
+    def _has(happened: Callable[[], object]) -> bool:
+        try:
+            return bool(happened())
+        except requests.RequestException:  # a busy server: asked again in a moment
+            return False
 
     def kill(self, component: str) -> None:
         """Kills a component with all of its processes, and waits until none is left."""

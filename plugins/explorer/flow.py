@@ -708,8 +708,10 @@ def site_of(slug: str) -> Site:
 
 def rollback(place: Site, *, to_import: int, by: str, dry_run: bool = False) -> int:
     """The published state becomes what it was after an import, minus what privacy has removed; then it is on hold."""
+    from explorer import attention  # noqa: PLC0415 - asks the web
+
     with database.connect(place.dsn, application="explorer rollback") as connection:
-        return history.rollback(
+        made = history.rollback(
             connection,
             place.institution.slug,
             to_import=to_import,
@@ -717,6 +719,9 @@ def rollback(place: Site, *, to_import: int, by: str, dry_run: bool = False) -> 
             abilities=place.source().abilities,
             dry_run=dry_run,
         )
+        if not dry_run:
+            attention.link_known(connection, place.institution.slug)
+        return made
 
 
 def look_who_is_late(folders: Sequence[Path]) -> list[str]:

@@ -125,6 +125,84 @@ def test_any_sequence_of_imports_and_rollbacks(warehouse_dsn: str, tmp_path: Pat
         source.tick += 1
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_any_sequence_of_imports_and_rollbacks_and_of_people_who_turn_private(warehouse_dsn, tmp_path: Path, seed: int):
+    """What a rollback publishes is what was published then, minus every thing and person that turned private since.
+
+    A model in Python replays it: a private output is gone, a private person is gone from all outputs, and neither comes
+    back by a rollback; what an import found shown again since stays as it is. No word of them is left in the history.
+    """
+    dice = random.Random(f"private {seed}")
+    source = ScriptedSource(abilities=Abilities(knows_privacy=True, lists_authors=True), page_size=7)
+    site = make_site(warehouse_dsn, tmp_path, source, slug="walk")
+    levels = {"p": "public", "h": "private"}
+    outputs: dict[str, tuple[str, str, tuple[str, ...]]] = {}  # key: title, level, authors
+    people = {f"person{n}": "public" for n in range(5)}
+    states: dict[int, dict[str, tuple[str, tuple[str, ...]]]] = {}
+    turned: list[tuple[int, str]] = []  # after which import something turned private
+
+    def shown() -> dict[str, tuple[str, tuple[str, ...]]]:
+        return {
+            key: (title, tuple(a for a in authors if people[a] == "public"))
+            for key, (title, level, authors) in outputs.items()
+            if level == "public"
+        }
+
+    def in_the_warehouse() -> dict[str, tuple[str, tuple[str, ...]]]:
+        return {o["key"]: (o["title"], tuple(a["key"] for a in o["authors"])) for o in published(site)["outputs"]}
+
+    now: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for step in range(10):
+        if states and dice.random() < 0.4:
+            target = dice.choice(sorted(states))
+            made = flow.rollback(site, to_import=target, by="dice")
+            private = {key for since, key in turned if since > target}
+            now = {
+                key: (title, tuple(a for a in authors if a not in private))
+                for key, (title, authors) in states[target].items()
+                if key not in private
+            } | {key: now[key] for key in private & set(now)}
+            assert in_the_warehouse() == now, f"step {step}: rollback to {target}"
+            states[made] = now
+            flow.release(site)
+            continue
+        before = dict(people), dict(outputs)
+        for _ in range(dice.randint(1, 6)):
+            match dice.randrange(4):
+                case 0 | 1:
+                    authors = tuple(sorted(dice.sample(sorted(people), dice.randint(0, 3))))
+                    outputs[f"o{dice.randrange(12)}"] = (
+                        f"Title {dice.randrange(99)}",
+                        levels[dice.choice("ppph")],
+                        authors,
+                    )
+                case 2:
+                    people[dice.choice(sorted(people))] = levels[dice.choice("pph")]
+                case 3 if outputs:
+                    key = dice.choice(sorted(outputs))
+                    outputs[key] = (outputs[key][0], levels[dice.choice("ph")], outputs[key][2])
+        source.authors = {key: Author(key, f"Name, {key}", level=level) for key, level in people.items()}
+        source.outputs = {}
+        for key, (title, level, authors) in outputs.items():
+            credited = tuple(Contribution(a, f"Name, {a}", level="public") for a in authors)
+            identifiers = (Identifier("doi", f"10.5555/{key}"),)
+            source.put(Output(key, title, identifiers=identifiers, contributions=credited, level=level))
+        made = do_import(site, full_import=True, approved=True)["import_id"]
+        gone = set(now) - set(shown())
+        turned += [(made, key) for key in gone if outputs[key][1] == "private"]
+        turned += [(made, a) for a, level in people.items() if level == "private" and before[0][a] == "public"]
+        now = shown()
+        assert in_the_warehouse() == now, f"step {step}: import"
+        states[made] = now
+        private_now = [key for key, (_t, level, _a) in outputs.items() if level == "private"]
+        private_now += [key for key, level in people.items() if level == "private"]
+        with database.connect(site.dsn) as connection:
+            history_now = "".join(
+                row[0] for row in connection.execute("select coalesce(old::text, '') from ops.change")
+            )
+        assert not [key for key in private_now if f'"{key}"' in history_now or f"Name, {key}" in history_now]
+
+
 def test_who_is_late_is_told_but_not_who_is_on_hold(warehouse_dsn: str, tmp_path: Path):
     site = make_site(warehouse_dsn, tmp_path, ScriptedSource(outputs={"a": output("a")}))
     do_import(site)
