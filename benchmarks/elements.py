@@ -40,7 +40,7 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from explorer import config, database, flow, imports, local, polite_http, staging
+from explorer import asking, config, database, flow, imports, local, staging
 from explorer.config import ElementsSource
 from explorer.imports import Request
 from explorer.polite_http import Answer, PoliteSession
@@ -172,7 +172,7 @@ def parse_and_stage(dsn: str, folder: Path, rounds: int, *, indented: bool) -> d
 
 def end_to_end(dsn: str, folder: Path, publications: int) -> dict[str, Any]:
     """A full import over HTTP, step by step."""
-    polite_http._Pace.wait = lambda *_: None  # type: ignore[assignment]  # noqa: SLF001 - what is measured is us, not the pause between requests
+    asking.Turns.wait = lambda *_: None  # type: ignore[assignment]  # what is measured is us, not the pause between requests
     file = folder / "laputa.yaml"
     file.write_text(YAML)
     with server(publications) as url:

@@ -308,3 +308,55 @@ def test_what_changed_without_a_date_is_read_with_the_sweep(warehouse_dsn, tmp_p
     assert made["mode"] == "full"
     assert "31 days have passed" in made["reason"]
     assert published(site)["outputs"] == []
+
+
+@pytest.mark.parametrize(("level", "shown"), [("public_and_internal", {"a", "b"}), ("public", {"a"})])
+def test_the_guides_examples_of_status_profile_and_level(warehouse_dsn, tmp_path, monkeypatch, level, shown):
+    """Integration guide: Current and Academic import only who is both, and with Public only who is public, too."""
+    place = University()
+    for key, more in {
+        "a": {}, "b": {"level": "Internal"}, "c": {"academic": False}, "d": {"current": False}, "e": {"level": "Private"},
+        "f": {"current": False, "academic": False}, "g": {"current": None}, "h": {"academic": None, "student": True},
+    }.items():  # fmt: skip
+        place.put_user(User(key, f"Last{key}", "First", **more))
+    with endpoint(place, monkeypatch):
+        site = elements_site(warehouse_dsn, tmp_path, level=level, status="current", profile="academic")
+        do_import(site)
+    assert {each["key"] for each in published(site)["authors"]} == shown
+
+
+@pytest.mark.parametrize(
+    ("schema", "product", "outputs", "people", "credited"),
+    [
+        ("6.13", "6.13", "sure both link", "sure both user", "sure"),
+        ("6.13", "", "sure both link", "sure both user", "sure"),
+        ("5.5", "6.2", "sure both link", "sure both user", "sure both"),  # it knows no effective level
+        ("5.5", "unknown", "sure both link", "sure both user", "sure both"),
+        ("4.9", "6.2", "", "", ""),
+    ],
+)
+def test_what_is_in_doubt_is_not_shown(  # noqa: PLR0917
+    warehouse_dsn, tmp_path, monkeypatch, schema, product, outputs, people, credited
+):
+    """A level left out, empty, unknown or given twice; an effective one that is stricter; an old schema; no product."""
+    place = University()
+    things = {
+        "sure": ("Public", "Public", "Public", None), "own": (None, None, None, None),
+        "both": ("Public", "Public", "Public", "Private"), "blank": ("", "", "", ""),
+        "link": ("Public", "nonsense", "Public", None), "user": ("public|public", "Public", "Public", "Public"),
+    }  # fmt: skip
+    for key, (output, user, link, effective) in things.items():
+        place.put(Publication(key, (Record(title=f"Of {key}", doi=f"10.5555/{key}"),), level=output))
+        place.put_user(User(key, f"Last{key}", "First", level=user))
+        place.link(Link(key, key, key, level=link, effective=effective))
+    with endpoint(place, monkeypatch, schema, product):
+        site = elements_site(warehouse_dsn, tmp_path)
+        do_import(site)
+    found = published(site)
+    assert {each["key"] for each in found["outputs"]} == set(outputs.split())
+    assert {each["key"] for each in found["authors"]} == set(people.split())
+    assert {each["key"] for each in found["outputs"] if each["authors"]} == set(credited.split())
+    with database.connect(site.dsn) as connection:
+        told = dict(connection.execute("select entity || ' ' || rule, dropped from ops.privacy_drop").fetchall())
+    assert told["output level_unknown"] >= 1
+    assert told["author level_unknown"] >= 1
