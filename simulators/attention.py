@@ -37,6 +37,7 @@ FAULTS: Mapping[str, str] = {
     "too_often": "429 without Retry-After",
     "enhance_your_calm": "420, as in old days",
     "maintenance": "502 as HTML",
+    "invalid": "400",
     "tier": "403 to a key that is too low",
     "wrong_key": "401",
     "see_other_place": "307 to the same place once more, for a POST",
@@ -141,6 +142,8 @@ class Attention(Simulator):
             return _text("Your key does not include this call", HTTPStatus.FORBIDDEN)
         if over or "too_often" in struck:
             return _text("Rate limit exceeded", HTTPStatus.TOO_MANY_REQUESTS)
+        if "invalid" in struck:
+            return _text("Bad request", HTTPStatus.BAD_REQUEST)
         if "enhance_your_calm" in struck:
             return Answer(
                 b"Enhance your calm", 429 if 420 not in HTTPStatus.__members__.values() else 420, "text/plain"

@@ -781,3 +781,50 @@ def test_the_refresh_tells_the_last_import_what_came_of_it(site, source, simulat
     assert told["not_asked_today"] == 0
     assert told["calls"] == 3, "what the import itself asked"
     assert told["linked"] == list(links(site).values()).count("linked")
+
+
+def test_unknown_sources_are_shown_as_other_and_ended_ones_are_marked(site, source, simulator, connect):
+    from explorer.attention_records import SOURCES
+
+    simulator.faults.add(Fault("unknown_source", times=None))
+    many(source, 10)
+    do_import(site)
+    with database.connect(site.dsn) as connection:
+        shown = dict(
+            connection.execute("select source, label from attention.rollup_shown where kind = 'institution'").fetchall()
+        )
+        rows = connection.execute("select source, ended from attention.source").fetchall()
+    assert shown["telegraphs"] == "Other"
+    assert {label for name, label in shown.items() if name != "telegraphs"} & {"News", "Blogs", "X (Twitter)"}
+    assert {name for name, _ in rows} == set(SOURCES.values()), "every source that we know by name has its label"
+    assert {name for name, ended in rows if ended} == {"google_plus", "linkedin", "pinterest", "weibo"}
+
+
+def test_what_the_provider_does_not_take_is_invalid_and_not_asked_for_again(site, source, simulator, connect):
+    connect(batch=False)
+    simulator.faults.add(Fault("invalid", times=None))
+    put(source, "o", ("doi", "10.5555/odd<1>"))
+    do_import(site)
+    assert links(site) == {"o": "invalid_identifier"}
+    pass_days(site, 30)
+    simulator.forget_calls()
+    refresh(site)
+    assert simulator.calls == []
+
+
+def test_an_import_that_has_asked_long_enough_leaves_the_rest_to_the_refresh(site, source, simulator, connect):
+    connect(batch=False)
+    many(source, 5)
+    with database.connect(site.dsn) as connection:
+        do_import(site)
+        provider = attention.provider_of(site.institution, connection)
+        assert provider is not None
+        source.tick += 1
+        many(source, 5, start=5)
+        connection.execute("delete from attention.asked")
+        connection.execute("delete from attention.tracked_output")
+        connection.commit()
+        made = attention.ask(connection, provider, ["lilliput"], seconds=-1)
+        assert made.stopped == "time"
+        attention.link(connection, "lilliput", provider.account.name)
+    assert set(links(site).values()) == {"not_asked_yet"}
