@@ -277,6 +277,28 @@ def test_every_step_can_be_done_again(site: ScriptedSite, source: ScriptedSource
     assert (tally["extracted"], tally["excluded"], tally["added"]) == (9, 1, 8)
 
 
+def test_a_worker_that_was_left_for_dead_is_fenced_off(site: ScriptedSite):
+    import_id = flow.open_import(site, Request(run_key="left", stays=True))
+    for part in flow.plan_parts(site, import_id):
+        flow.read_part(site, import_id, part)
+    with database.connect(site.dsn, application=imports.session(import_id, "settle")) as zombie:
+        zombie.execute(f"lock import_{import_id}.verdict")  # it was stopped within its transaction
+        flow.settle(site, import_id)
+        with pytest.raises(psycopg.OperationalError):
+            zombie.execute("select 1")
+    with database.connect(site.dsn) as connection:
+        connection.execute("update ops.lease set holder = jsonb_set(holder, '{pid}', '1') where holder <> '{}'")
+        imports.take(connection, import_id, imports.WORKING, by={"host": "another", "pid": 1, "started": 1.0})
+    with pytest.raises(HaltedError, match="somebody else took over"):
+        flow.validate(site, import_id, stays=True)
+
+
+def test_a_session_s_name_fits_into_what_postgres_keeps(site: ScriptedSite):
+    names = {imports.session(7, f"read outputs:{'é' * 60}{n}") for n in range(3)}
+    assert len(names) == 3
+    assert all(len(name.encode()) <= 63 and name.startswith("explorer 7 read outputs:") for name in names)
+
+
 def test_a_task_out_of_order_refuses_and_names_the_task(site: ScriptedSite):
     import_id = flow.open_import(site, Request(run_key="early"))
     with pytest.raises(HaltedError, match="only opened; clear the task before it"):
