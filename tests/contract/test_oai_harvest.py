@@ -574,3 +574,27 @@ def test_a_private_address_needs_leave(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as raised:
         list(oai.read(OUTPUTS, FULL, None))
     assert raised.value.code == "private_address"
+
+
+def test_check_shows_ten_records_with_identifiers_authors_and_departments_and_no_address() -> None:
+    creators = '<dc:creator id="maja.l@uni.example">Lindqvist, M.</dc:creator><dc:creator id="u1">Ek, K</dc:creator>'
+    fields = f"<dc:title>On mosses</dc:title><dc:identifier>10.5555/x.1</dc:identifier>{creators}"
+    page = records(record(1, fields, sets=["sci"]), record(2, "<dc:title>No more</dc:title>"), record(3, deleted=True))
+    bodies = {
+        "Identify": identify(), "ListMetadataFormats": formats("oai_dc"), "ListSets": listed_sets(sci="Sciences"),
+        "ListRecords": page,
+    }  # fmt: skip
+    with repository(lambda query: bodies[query["verb"]]) as (oai, server):
+        found = {each.name: each for each in oai.check()}
+    assert all(each.ok for each in found.values())
+    assert f"answers at {server.url}/oai" in found["address"].detail
+    assert found["sets"].detail == "1 sets\nsci is Sciences"
+    assert found["departments"].detail.startswith(
+        "1 departments, from the sets; 1 of them on the first level: Sciences"
+    )
+    name = "oai:repo.lilliput.example"
+    assert found["records"].detail.splitlines() == [
+        "2 records looked at: 1 with doi; 1 with authors; 1 with departments",
+        f"{name}:1: “On mosses”; doi 10.5555/x.1; Lindqvist, M. (by e-mail address); Ek, K (by local id); Sciences",
+        f"{name}:2: “No more”; no identifier: left out; no authors; no department",
+    ]

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from explorer.config import Institution, OaiPmhSource
-from explorer.polite_http import Limits, PoliteSession, ServerError, ahead
+from explorer.polite_http import Limits, PoliteSession, ServerError, ahead, shown
 from explorer.records import Department, Note, Output
 from explorer.sources import Abilities, Cursor, Finding, Page, Part, Plan, SourceError
 from explorer.sources.oai_departments import DepartmentFile
@@ -436,13 +436,15 @@ class OaiPmh:
         try:
             identity = self.repository.identity
         except SourceError as error:
-            yield Finding("address", ok=False, detail=str(error), fix="source.url must be the OAI-PMH base URL")
+            away = isinstance(error, ServerError) or error.code in {"unreachable", "timeout", "cut_off"}
+            fix = None if away else "source.url must be the OAI-PMH base URL"
+            yield Finding("address", ok=False, detail=str(error), fix=fix)
             return
         yield Finding(
             "address",
             ok=True,
-            detail=f"{identity.name or 'the repository'} answers; times by the {identity.granularity},"
-            f" deletions: {identity.deletions}",
+            detail=f"{identity.name or 'the repository'} answers at {shown(self.repository.url)}; times by the"
+            f" {identity.granularity}, deletions: {identity.deletions}",
         )
         yield self._tried("format", self._check_format)
         yield self._tried("sets", self._check_sets)
@@ -476,8 +478,9 @@ class OaiPmh:
         asked = (*self.settings.source.sets.include, *self.settings.source.sets.exclude)
         unknown = [each for each in asked if each not in names]
         detail = f"{len(listed)} sets" + "".join(
-            f"; {self.accent.spellings(each.spec)[0]} is {each.name}" for each in listed[:SAMPLE]
+            f"\n{self.accent.spellings(each.spec)[0]} is {each.name or '(without a name)'}" for each in listed[:SAMPLE]
         )
+        detail += f"\n… and {len(listed) - SAMPLE} more" if len(listed) > SAMPLE else ""
         if unknown:
             return Finding(
                 "sets", ok=False, detail=f"{', '.join(unknown)}: no such set; {detail}", fix="mend source.sets"
@@ -491,14 +494,27 @@ class OaiPmh:
     def _check_departments(self) -> Finding:
         page = self._departments()
         if page.incomplete:
-            return Finding("departments", ok=False, detail=page.incomplete, fix=_DO_WITHOUT)
+            detail = page.incomplete.removesuffix(_DO_WITHOUT).strip()
+            return Finding("departments", ok=False, detail=detail, fix=_DO_WITHOUT)
         found = [each for each in page.records if isinstance(each, Department)]
         top = [each.name for each in found if not each.parents]
-        detail = f"{len(found)} departments, {len(top)} of them on the first level: {', '.join(top[:SAMPLE])}"
+        more = f", and {len(top) - SAMPLE} more" if len(top) > SAMPLE else ""
+        detail = (
+            f"{len(found)} departments, from {self._origin}; {len(top)} of them on the first level:"
+            f" {', '.join(top[:SAMPLE])}{more}"
+        )
         return Finding("departments", ok=True, detail=detail)
 
+    @property
+    def _origin(self) -> str:
+        """Where the departments are read."""
+        if self.settings.departments.mode == "file":
+            place = self._place_of_file
+            return shown(place) if isinstance(place, str) else str(place)
+        return shown(self.accent.hierarchy(self.settings)) if self.accent.hierarchy else "the sets"
+
     def _check_sample(self) -> Finding:
-        """The first records, live ones, as an import would take them; of addresses nothing is shown."""
+        """The first records, live ones, as an import would take them; of mail addresses nothing is shown."""
         part = self._lists()[0]
         step = next(self._steps(self._arguments(part, Plan("full")), Position()))
         live = [self._output(each, self._set_of(part)) for each in step.document.records if not each.header.deleted]
@@ -512,6 +528,10 @@ class OaiPmh:
             f"{len(sample)} records{of} looked at: {told or 'none with an identifier'};"
             f" {authors} with authors; {placed} with departments"
         )
+        known = {key: each.name for key, each in (self._tree or {}).items()}
+        known |= {each.key: each.name for each in self._described(step.document.records)}
+        refused = [each for each in live if each.refusal is not None][:SAMPLE]
+        detail += "".join(f"\n{_told(each, known)}" for each in (*sample, *refused))
         fix = None
         if not sample:
             fix = "check source.sets and source.metadata_prefix"
@@ -528,6 +548,23 @@ def _ends(window: Window) -> dict[str, str]:
 
 def _name_of(part: Part, which: str, window: Window) -> str:
     return f"{part.name}, {which} ({' to '.join(each or '…' for each in window)})"
+
+
+def _told(output: Output, departments: Mapping[str, str]) -> str:
+    """A record in a line, for a person who looks at a sample."""
+    if output.refusal:
+        return f"{output.key or 'a record without identifier'}: left out: {output.refusal.reason}"
+    identifiers = ", ".join(f"{each.scheme} {each.value}" for each in output.identifiers) or "no identifier: left out"
+    authors = "; ".join(f"{each.name} (by {_KEYS[each.author.partition(':')[0]]})" for each in output.contributions)
+    placed = ", ".join(departments.get(each, each) for each in output.departments)
+    excluded = "; its set is left out" if output.excluded else ""
+    return (
+        f"{output.key}: “{(output.title or 'without a title')[:80]}”; {identifiers}; {authors or 'no authors'};"
+        f" {placed or 'no department'}{excluded}"
+    )
+
+
+_KEYS = {"orcid": "ORCID iD", "id": "local id", "mail": "e-mail address", "name": "name"}
 
 
 def _newest(department: Department) -> tuple[str, str, tuple[str, ...]]:

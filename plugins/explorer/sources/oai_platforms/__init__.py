@@ -152,7 +152,7 @@ class Accent:
     ``spellings``: all names by which a YAML may call the set of a setSpec, or a set above it, the best one to read
     first. ``set_spec``: such a name as the repository wants it. ``memberships`` gets the set that was asked for, where
     one was. ``placed`` is asked instead where the tree is needed to say which memberships count: it gets the departments.
-    ``departments``: None where no list of them is to be had.
+    ``departments``: None where no list of them is to be had; ``hierarchy``: the address that gives it, where the sets do not.
     ``described``: departments that a record itself describes (name, path); ``names_departments``: they are listed
     nowhere else. ``records_live_by_set``: each harvested set says of itself alone which records it has.
     """
@@ -163,6 +163,7 @@ class Accent:
     credits: Callable[[Element, Settings], Iterable[Credit]] = dublin_core_credits
     departments: Callable[[Repository, Settings], Iterable[Department]] | None = departments_from_sets
     memberships: Callable[[Record, str | None, Settings], tuple[str, ...]] = memberships_in_sets
+    hierarchy: Callable[[Settings], str] | None = None
     placed: Callable[[Record, Mapping[str, Department], Settings], Placed] | None = None
     described: Callable[[Record, Settings], Iterable[Department]] = no_departments
     names_departments: bool = False

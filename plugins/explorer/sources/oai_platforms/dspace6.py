@@ -22,13 +22,18 @@ _KINDS: tuple[Kind, ...] = ("community", "collection")
 
 def departments(repository: Repository, settings: Settings) -> Iterator[Department]:
     """The tree below the site. Raises ``DepartmentsClosedError``."""
-    url = settings.source.hierarchy_url or dspace.beside(settings.source.url, "rest/hierarchy")
+    url = hierarchy(settings)
     body = dspace.asked(repository, url, "application/json, application/xml;q=0.5").body
     try:
         top = read(body)
     except (ValueError, AttributeError, RecursionError, etree.XMLSyntaxError) as error:
         raise dspace.closed(url, "answers with something else than a hierarchy (a web page?)") from error
     return dspace.tree(top, settings)
+
+
+def hierarchy(settings: Settings) -> str:
+    """The address of the tree: ``…/rest/hierarchy``."""
+    return settings.source.hierarchy_url or dspace.beside(settings.source.url, "rest/hierarchy")
 
 
 def read(body: bytes) -> list[Node]:
@@ -72,6 +77,7 @@ def _below_element(above: Element) -> list[Node]:
 ACCENT = Accent(
     overlap=timedelta(days=2),  # a cron job fills the index, and datestamps precede what can be seen
     departments=departments,
+    hierarchy=hierarchy,
     memberships=dspace.memberships,
     placed=dspace.placed,
     spellings=dspace.spellings,

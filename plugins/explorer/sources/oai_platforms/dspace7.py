@@ -88,6 +88,7 @@ def _items(body: bytes, relation: str) -> tuple[list[dict[str, Any]], int]:
 ACCENT = Accent(
     overlap=timedelta(days=2),  # as in DSpace 6
     departments=departments,
+    hierarchy=communities,
     memberships=dspace.memberships,
     placed=dspace.placed,
     spellings=dspace.spellings,
