@@ -11,6 +11,7 @@ from explorer import database, flow
 from simulators.elements import Group, Link, Publication, Record, University, User, lagado
 from simulators.mail import MailSink
 from simulators.repository import VirtualClock
+from simulators.serving import Fault
 from tests.elements_site import elements_site, endpoint
 from tests.warehouse.test_flow import _everything, do_import, published
 
@@ -360,3 +361,62 @@ def test_what_is_in_doubt_is_not_shown(  # noqa: PLR0917
         told = dict(connection.execute("select entity || ' ' || rule, dropped from ops.privacy_drop").fetchall())
     assert told["output level_unknown"] >= 1
     assert told["author level_unknown"] >= 1
+
+
+def test_a_server_whose_clock_runs_ahead_loses_no_change(warehouse_dsn, tmp_path, monkeypatch):
+    """Its answers are dated two hours later than its objects: what changes then looks older than the last import."""
+    place = University()
+    for key in "abc":
+        place.put(Publication(key, (Record(doi=f"10.5555/{key}", title=key),)))
+    with endpoint(place, monkeypatch) as simulator:
+        simulator.faults.add(Fault("clock_skew", times=None))
+        site = elements_site(warehouse_dsn, tmp_path)
+        place.clock.advance(minutes=20)
+        do_import(site)
+        place.clock.advance(minutes=20)
+        place.put(replace(place.publications["b"], level="Private"))
+        made = do_import(site)
+        assert made["mode"] == "incremental"
+        assert [each["key"] for each in published(site)["outputs"]] == ["a", "c"]
+        simulator.forget_calls()
+        do_import(site)
+        assert [each.path for each in simulator.calls if each.name == "publication"] == []
+
+
+def test_a_chain_of_merges_and_a_merge_of_people(warehouse_dsn, tmp_path, monkeypatch):
+    place = University()
+    for key in "pq":
+        place.put_user(User(key, f"Last{key}", "First"))
+    for key in "abc":
+        place.put(Publication(key, (Record(doi=f"10.5555/{key}", title=key),)))
+        place.link(Link(key, key, "p"))
+    with endpoint(place, monkeypatch):
+        site = elements_site(warehouse_dsn, tmp_path, orphans="remove_authorless")
+        do_import(site)
+        place.clock.advance(days=1)
+        place.merge("a", "b")
+        place.merge("b", "c")
+        for link in list(place.links.values()):
+            place.link(replace(link, user="q"))
+        place.leave("p")
+        made = do_import(site)
+    assert made["mode"] == "incremental"
+    shown = published(site)
+    assert [(each["key"], [a["key"] for a in each["authors"]]) for each in shown["outputs"]] == [("c", ["q"])]
+    assert [each["key"] for each in shown["authors"]] == ["q"]
+
+
+def test_a_new_link_to_a_publication_that_is_there_no_more(warehouse_dsn, tmp_path, monkeypatch):
+    """Asked for by its id it is not found: that loses nothing and stops nothing."""
+    place = University()
+    place.put_user(User("p", "Public", "Person"))
+    place.put(Publication("a", (Record(doi="10.5555/a", title="A"),)))
+    with endpoint(place, monkeypatch) as simulator:
+        site = elements_site(warehouse_dsn, tmp_path)
+        do_import(site)
+        place.clock.advance(days=1)
+        place.links["x"] = Link("x", "gone", "p", modified=place.now())
+        made = do_import(site)
+        assert [each.path.rsplit("/", 1)[1] for each in simulator.calls if each.name == "publication"] == ["gone"]
+    assert made["status"] == "succeeded"
+    assert [each["key"] for each in published(site)["outputs"]] == ["a"]

@@ -5,6 +5,6 @@
 -- Row count: keys.
 select distinct l.key
 from listed l
-where coalesce(l.datestamp, '') >= %(since)s
+where (%(since)s = '' or l.datestamp > %(since)s)
     and not exists (select from output o where o.key = l.key)
 order by l.key

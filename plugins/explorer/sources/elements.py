@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from explorer.config import ElementsSource
 from explorer.polite_http import Answer, Limits, PoliteSession, shown
-from explorer.records import Author, Authorship, Output, Record
+from explorer.records import Author, Authorship, Listed, Output, Record
 from explorer.sources import OUTPUTS_BY_KEY, Abilities, Cursor, Finding, Page, Part, Plan, SourceError
 from explorer.sources import elements_records as parse_record
 from explorer.sources.elements_groups import Group, departments, group
@@ -209,7 +209,7 @@ class Elements:
             yield from self._list("deleted/publications", arguments, self._deleted, cursor)
         elif part.name == "publication ids":
             arguments = {"detail": "ref", "per-page": REF, "ever-approved": "true", **order}
-            yield from self._list("publications", arguments, self._listed, cursor)
+            yield from self._marked(self._list("publications", arguments, self._listed, cursor), cursor)
         elif part.name == OUTPUTS_BY_KEY:
             yield from self._by_key(part, cursor)
         else:
@@ -253,6 +253,27 @@ class Elements:
                 message = f"{path}: the list shrinks while it is read, at every try ({short} now). Try again later."
                 raise SourceError("list_shifts", message)
             start, read, largest, restart = self.api.address(path, arguments), 0, 0, True
+
+    def _marked(self, pages: Iterator[Page], cursor: Cursor | None) -> Iterator[Page]:
+        """The pages of the list of ids, which is whole each time: its mark is the newest change in it.
+
+        So what changes next is found by its date, whatever the clock says by which the server dates its answers: it may
+        run ahead of the one by which it dates its objects.
+        """
+        newest = str(cursor["newest"]) if cursor else ""
+        clock = str(cursor["clock"]) if cursor and cursor["clock"] else None
+        for page in pages:
+            if page.restart:
+                newest = ""
+            newest = max([newest, *(each.datestamp or "" for each in page.records if isinstance(each, Listed))])
+            clock = clock or page.clock
+            mark = clock
+            if newest:  # to the next second, since a mark has none of its fractions; the overlap is taken off again
+                after = datetime.fromisoformat(newest).replace(microsecond=0) + timedelta(seconds=1) + self.overlap
+                dated = after.strftime("%Y-%m-%dT%H:%M:%SZ")
+                mark = min(clock or dated, dated)
+            going_on = {**page.cursor, "newest": newest, "clock": clock} if page.cursor else None
+            yield replace(page, cursor=going_on, mark=mark)
 
     # --- records
 
