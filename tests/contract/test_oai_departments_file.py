@@ -120,4 +120,4 @@ def test_check_looks_at_the_file(tmp_path: Path) -> None:
     with source("departments.csv") as (oai, _):
         finding = oai._check_departments()
     assert finding.ok
-    assert finding.detail.startswith("3 departments, 2 of them on the first level")
+    assert finding.detail.startswith(f"3 departments, from {oai.file}; 2 of them on the first level")
