@@ -48,6 +48,7 @@ FAULTS: Mapping[str, str] = {
     "negative": "negative counts",
     "no_id": "a record without altmetric_id",
     "other_record": "a record of something else",
+    "changed_hands": "the record of another output under this id",
     "id_missing": "one id lacks in results",
     "ids_as_numbers": "translated ids as numbers",
     "unknown_source": "a source that nobody knows",
@@ -58,7 +59,17 @@ FAULTS: Mapping[str, str] = {
     "renumbered": "other ids than before",
 }
 OVER = frozenset(
-    {"strings", "minus_one", "no_readers", "empty_lists", "negative", "no_id", "other_record", "unknown_source"}
+    {
+        "strings",
+        "minus_one",
+        "no_readers",
+        "empty_lists",
+        "negative",
+        "no_id",
+        "other_record",
+        "changed_hands",
+        "unknown_source",
+    }
 )
 
 
@@ -249,6 +260,9 @@ class Attention(Simulator):
             "negative": lambda p: p.update({k: -3 for k in p if k.startswith("cited_by_")}),
             "no_id": lambda p: p.pop("altmetric_id", None),
             "other_record": lambda p: p.update(doi="10.5555/of-something-else", altmetric_id=77),
+            "changed_hands": lambda p: p.update(
+                {k: {"doi": "10.5555/another", "pmid": "1"}[k] for k in ("doi", "pmid") if k in p}
+            ),
             "unknown_source": lambda p: p.update(cited_by_telegraphs_count=2),
         }
         for kind in sorted(struck & OVER):

@@ -67,7 +67,17 @@ SUMMED = (
     "reach",
     "placed",
 )  # the tables of a roll-up, in the order of making
-STORE_RECORDS = ("snapshots", "forget_sources", "sources", "records", "told", "mentions_gone", "mentions")
+# Nothing of a record is kept that is somebody else's; then what changed, as the old state is still there to compare with.
+STORE_RECORDS = (
+    "contradicted",
+    "snapshots",
+    "forget_sources",
+    "sources",
+    "records",
+    "told",
+    "mentions_gone",
+    "mentions",
+)
 
 
 @dataclass(slots=True)

@@ -828,3 +828,24 @@ def test_an_import_that_has_asked_long_enough_leaves_the_rest_to_the_refresh(sit
         assert made.stopped == "time"
         attention.link(connection, "lilliput", provider.account.name)
     assert set(links(site).values()) == {"not_asked_yet"}
+
+
+@pytest.mark.parametrize("batch", [True, False])
+def test_an_id_that_has_changed_hands_brings_nobody_elses_attention(site, source, simulator, connect, *, batch):
+    connect(batch=batch)
+    put(source, "o", ("doi", next(d for d in dois(50) if simulator.id_of(d) and simulator.counts(d))))
+    do_import(site)
+    before = links(site), sums(site)
+    pass_days(site, 20)
+    simulator.change({"days": 40})
+    simulator.faults.add(Fault("changed_hands", "id" if batch else "doi", times=None))
+    refresh(site)
+    assert (links(site), sums(site)["mentions"]) == (before[0], before[1]["mentions"])
+    with database.connect(site.dsn) as connection:
+        assert connection.execute("select count(*) from attention.snapshot").fetchone() == (1,)
+        named = connection.execute("select value from attention.tracked_identifier").fetchall()
+    assert ("10.5555/another",) not in named
+    source.tick += 1
+    put(source, "p", ("doi", next(d for d in dois(50)[10:] if simulator.id_of(d) and simulator.counts(d))))
+    do_import(site)
+    assert links(site)["p"] == "error"
