@@ -58,7 +58,7 @@ test: lint
 
 faults: setup-dev
 	$(python) -m pytest tests/faults
-	EXPLORER_EVERY=1 $(python) -m pytest --timeout 3600 tests/warehouse/test_kill.py
+	EXPLORER_EVERY_RETRY=1 $(python) -m pytest --timeout 3600 tests/warehouse/test_kill.py
 
 bench: setup-dev
 	$(python) -m benchmarks
