@@ -162,6 +162,7 @@ def test_check_names_every_list_and_refuses_levels_that_cannot_be_told(place: Un
         "relationships",
         "publications",
         "deleted publications",
+        "members of a group",
     }
     assert [name for name, each in found.items() if not each.ok] == ["privacy"]
     assert "6.13" in (found["privacy"].fix or "")
@@ -172,6 +173,20 @@ def test_check_says_which_list_is_refused(place: University):
     with serving(place) as (simulator, reader):
         simulator.faults.add(Fault("forbidden", "relationships", times=None))
         assert [each.name for each in reader.check() if not each.ok] == ["relationships"]
+
+
+def test_check_says_where_no_level_can_be_seen_and_what_to_mend(place: University):
+    with serving(place, "4.9", "6.2") as (_, reader):
+        found = {each.name: each for each in reader.check()}
+    assert [name for name, each in found.items() if not each.ok] == ["users", "publications"]
+    assert "counts as private" in found["users"].detail
+    assert "6.13" in (found["users"].fix or "")
+    with serving(place) as (simulator, reader):
+        simulator.faults.add(Fault("html", "publications", times=None))
+        simulator.faults.add(Fault("gateway_timeout", "relationships", times=None))
+        found = {each.name: each for each in reader.check()}
+    assert "not to a page for people" in (found["publications"].fix or "")
+    assert "Try again later" in found["relationships"].detail
 
 
 def test_levels_by_version():

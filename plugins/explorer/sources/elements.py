@@ -36,6 +36,11 @@ PASSING = {"public": ("public",), "public_and_internal": ("public", "internal")}
 WITHHELD = "(withheld)"
 TYPES = ("8", "9")  # publication-user-authorship, publication-user-editorship
 SAMPLE = 3
+FIXES = {
+    "refused": "let this login read it (System Admin > Manage API)",
+    "not_elements": "correct the connection's host: it should lead to the API, not to a page for people",
+    "broken_xml": "correct the connection's host: it should lead to the API, not to a page for people",
+}
 KINDS = {"4": "4.9", "5": "5.5", "6": "6.13"}  # what the YAML calls them, by the schema's first number
 
 
@@ -395,6 +400,7 @@ class Elements:
             ),
         ):
             yield self._check_list(name, self.api.address(path, arguments))
+        yield from self._check_members()
         root = self.settings.groups.root
         if root is not None:
             yield self._check_root(root)
@@ -414,7 +420,7 @@ class Elements:
         try:
             document = self.api.ask(url)
         except SourceError as error:
-            return Finding(name, ok=False, detail=str(error), fix="let this login read it (System Admin > Manage API)")
+            return Finding(name, ok=False, detail=str(error), fix=FIXES.get(error.code))
         size = document.total if document.total is not None else len(document.results)
         unsaid = self._without_level(name, document)
         if unsaid:
@@ -439,6 +445,18 @@ class Elements:
         }.get(name)
         looked_at = [level(each) for each in document.results] if level else []
         return len(looked_at) if looked_at and all(each is None for each in looked_at) else 0
+
+    def _check_members(self) -> Iterator[Finding]:
+        """Who is in the first group; nothing where groups cannot be read, which is told already."""
+        try:
+            groups = [str(each.key) for each in self._departments().records]
+        except SourceError:
+            return
+        if groups:
+            arguments = {"groups": groups[0], "group-membership": "explicit", "detail": "ref", "per-page": "1"}
+            yield self._check_list("members of a group", self.api.address("users", arguments))
+        else:
+            yield Finding("members of a group", ok=True, detail="there are no groups, so there will be no departments")
 
     def _check_root(self, root: str) -> Finding:
         try:
