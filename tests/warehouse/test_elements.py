@@ -420,3 +420,28 @@ def test_a_new_link_to_a_publication_that_is_there_no_more(warehouse_dsn, tmp_pa
         assert [each.path.rsplit("/", 1)[1] for each in simulator.calls if each.name == "publication"] == ["gone"]
     assert made["status"] == "succeeded"
     assert [each["key"] for each in published(site)["outputs"]] == ["a"]
+
+
+def test_what_slips_through_numbered_pages_is_fetched_singly(warehouse_dsn, tmp_path, monkeypatch):
+    """A deletion while all is read moves the others up by one: the whole is not read again for that."""
+    place = lagado(VirtualClock())
+    with endpoint(place, monkeypatch, "4.9", "5.1") as simulator:
+        calm, full = simulator.answer, []
+
+        def answer(call):
+            if simulator.call_name(call) == "publications" and dict(call.arguments).get("detail") == "full":
+                full.append(call)
+                if len(full) == 2:
+                    place.delete("501")
+            return calm(call)
+
+        monkeypatch.setattr(simulator, "answer", answer)
+        site = elements_site(warehouse_dsn, tmp_path)
+        do_import(site)
+        singly = [each.path.rsplit("/", 1)[1] for each in simulator.calls if each.name == "publication"]
+    assert len(full) == 3
+    assert singly == ["526"]
+    keys = {each["key"] for each in published(site)["outputs"]}
+    assert "526" in keys
+    assert keys - {"501"} == {key for key in place.publications if key in keys}
+    assert len(keys - {"501"}) == len([each for each in place.publications.values() if each.records[0].doi])

@@ -208,7 +208,9 @@ class Elements:
         elif part.name == "publications":
             changed = {("modified-since" if old else "affected-since"): since} if since else {}
             arguments = {"detail": "full", "per-page": FULL, "ever-approved": "true", **order, **changed}
-            yield from self._list("publications", arguments, self._publication(merges=since is not None), cursor)
+            # What slips through while all are read, perhaps for an hour, is found by the list of ids and fetched singly.
+            made = self._publication(merges=since is not None)
+            yield from self._list("publications", arguments, made, cursor, again=since is not None)
         elif part.name == "deleted publications":
             arguments = {"deleted-since": since or "", "per-page": REF}
             yield from self._list("deleted/publications", arguments, self._deleted, cursor)
@@ -226,8 +228,10 @@ class Elements:
         arguments: Mapping[str, str],
         records: Callable[[Element], Sequence[Record]],
         cursor: Cursor | None,
+        *,
+        again: bool = True,
     ) -> Iterator[Page]:
-        """A list's pages. Numbered pages shift while somebody edits: a list that lost something is read again."""
+        """A list's pages. Numbered pages shift while somebody edits: one that lost something is read ``again``."""
         start = str(cursor["next"]) if cursor else self.api.address(path, arguments)
         read = int(str(cursor["read"])) if cursor else 0
         shifts = int(str(cursor["shifts"])) if cursor else 0
@@ -238,7 +242,7 @@ class Elements:
             for document, going_on, corrected in self.api.pages(start):
                 read += len(document.results)
                 total = document.total
-                if total is not None and (total < largest or (going_on is None and read < total)):
+                if again and total is not None and (total < largest or (going_on is None and read < total)):
                     short = total
                     break
                 largest = total or 0
