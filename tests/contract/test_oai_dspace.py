@@ -341,3 +341,34 @@ def test_a_chain_of_identifiers_with_one_that_is_gone() -> None:
     assert len(left) == 27
     assert {str(each.key) for each in left} < set(listed)
     assert all(each.refusal is None for each in left)
+
+
+@pytest.mark.parametrize(
+    ("pages", "elements", "following"),
+    [(3, 45, True), (1, 45, False), (1, 0, True), (99, 45, False), (2, 45, True), (99, 0, True), (0, 45, False)],
+)
+def test_wrong_totals_of_a_paged_list_lose_no_community(pages: int, elements: int, *, following: bool) -> None:
+    """One of the number of pages, the number of items and the next page is right: what is cut off would count as gone."""
+    names = [f"c{number}" for number in range(45)]
+
+    def page(asked: Asked) -> Reply:
+        number = int(asked.query["page"])
+        items = names[number * 20 : number * 20 + 20] if asked.path.endswith("/top") else []
+        relation = "communities" if asked.path.endswith("/top") else asked.path.rpartition("/")[2]
+        total = {"totalPages": pages, "totalElements": elements} if items else {"totalPages": 0, "totalElements": 0}
+        links = {"next": {"href": "http://elsewhere.example"}} if following and number < 2 and items else {}
+        body = {
+            "page": {"size": 20, "number": number, **total},
+            "_links": links,
+            **(
+                {"_embedded": {relation: [{"uuid": each, "name": each, "handle": f"1/{each}"} for each in items]}}
+                if items
+                else {}
+            ),
+        }
+        return Reply(json.dumps(body).encode())
+
+    with serving(page) as server:
+        oai = made(f"{server.url}/server/oai/request", platform="dspace7")
+        (found,) = oai.read(Part("departments", "departments"), Plan("full"), None)
+    assert [each.key for each in found.records] == [f"1/{each}" for each in names]

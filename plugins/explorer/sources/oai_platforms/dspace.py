@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal
 
+from explorer.mapping import plain
 from explorer.polite_http import shown
 from explorer.records import Department, Note
 from explorer.sources import SourceError
@@ -48,7 +49,7 @@ class Node:
 def node(handle: object, number: object, name: object, kind: Kind) -> Node | None:
     """A node by its handle, or by its id where it has none; without a title it is called by its handle."""
     key = str(handle or "").strip() or str(number or "").strip()
-    return Node(key, " ".join(str(name or "").split()) or key, kind) if key else None
+    return Node(key, plain(str(name or "")) or key, kind) if key else None
 
 
 def handle_of(spec: str) -> tuple[str, str] | None:

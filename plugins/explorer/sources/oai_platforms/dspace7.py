@@ -66,23 +66,33 @@ def _node(found: dict[str, Any], kind: Kind) -> Node | None:
 
 
 def _listed(repository: Repository, url: str, relation: str) -> Iterator[dict[str, Any]]:
-    """The items of all pages of a list. An empty one has no ``_embedded``, or an empty one."""
+    """The items of all pages of a list, each once. An empty one has no ``_embedded``, or an empty one.
+
+    The end is where all that says how much there is (number of pages, number of items, a next page) agrees, or where a page
+    brings nothing new: a proxy or an old version may get one of them wrong, and what is cut off would count as gone.
+    """
+    seen: set[str] = set()
     for number in range(MOST_PAGES):
         answer = dspace.asked(repository, f"{url}?page={number}&size={PAGE_SIZE}", "application/json")
         try:
-            found, last = _items(answer.body, relation)
+            found, last, total = _items(answer.body, relation, number)
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             raise dspace.closed(url, "answers with something else than a list of communities (a web page?)") from error
-        yield from found
-        if not found or number >= last:
+        new = {str(each.get("uuid") or each.get("id")): each for each in found}
+        fresh = [each for name, each in new.items() if name not in seen]
+        yield from fresh
+        seen |= new.keys()
+        if not fresh or (last and len(seen) >= total):
             return
 
 
-def _items(body: bytes, relation: str) -> tuple[list[dict[str, Any]], int]:
-    """The items of a page, and the number of the last page. Raises ``ValueError`` and others where it is no page."""
-    page = json.loads(body)
-    items = (page.get("_embedded") or {}).get(relation) or []
-    return [dict(each) for each in items], int(page["page"]["totalPages"]) - 1
+def _items(body: bytes, relation: str, number: int) -> tuple[list[dict[str, Any]], bool, int]:
+    """A page's items, whether it says to be the last, and how many all pages have. Raises ``ValueError`` and others."""
+    answer = json.loads(body)
+    page = answer["page"]
+    items = (answer.get("_embedded") or {}).get(relation) or []
+    last = number >= int(page["totalPages"]) - 1 and not (answer.get("_links") or {}).get("next")
+    return [dict(each) for each in items], last, int(page.get("totalElements") or 0)
 
 
 ACCENT = Accent(
