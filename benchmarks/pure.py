@@ -241,9 +241,9 @@ def show(made: dict[str, dict[str, Any]]) -> None:
         )  # fmt: skip
     console.print(table)
     for case, n in made["end to end"].items():
+        rate = n["outputs"] / n["seconds"]
         console.print(
-            f"{case}: {n['outputs']:,} outputs published, {n['mode']}, {n['seconds']:.0f} s ({n['outputs'] / n['seconds']:,.0f} a"
-            f" second), CPU {n['cpu']:.0f} s, peak {n['peak_rss_mb']} MB; {n['steps']}"
+            f"{case}: {n['outputs']:,} outputs published, {n['mode']}, {n['seconds']:.0f} s ({rate:,.0f} a second), CPU {n['cpu']:.0f} s, peak {n['peak_rss_mb']} MB; {n['steps']}"
         )
 
 

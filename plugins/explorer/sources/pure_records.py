@@ -39,7 +39,6 @@ YEARS = range(1000, 2201)
 ORCID = re.compile(r"(\d{4})-?(\d{4})-?(\d{4})-?(\d{3}[\dXx])\s*/?$", re.ASCII)
 MAIL = re.compile(r"\S*@\S*")
 KIND = re.compile(r"/researchoutputtypes/([a-z]+)", re.IGNORECASE)
-OUTSIDE = ("externalPerson", "authorCollaboration")
 
 
 def output(
@@ -129,20 +128,27 @@ def authorships(item: object, key: str | None, datestamp: str | None = None) -> 
     """
     if key is None or not isinstance(item, dict):
         return []
+    names = rules().units
     found: dict[str, Authorship] = {}
-    for position, one in enumerate(each(one_of(item, rules().contributors)), 1):
-        person = one.get("person")
-        author = uuid_of(person) if person is not None else None
+    for position, one in enumerate(_inner(item), 1):
+        author = uuid_of(one.get("person"))
         if author is None:
             continue
-        units = tuple(uuids(one_of(one, rules().units)))
+        units = tuple(uuids(one_of(one, names)))
         level: Level = "private" if is_true(one.get("associationHidden")) else "public"
-        if (before := found.get(author)) is not None:
+        before = found.get(author)
+        if before is None:
+            found[author] = Authorship(f"{key}/{author}", key, author, level, datestamp, units, position)
+        else:
             units = tuple(dict.fromkeys([*(before.departments or ()), *units]))
             found[author] = replace(before, departments=units, level="public" if level == "public" else before.level)
-        else:
-            found[author] = Authorship(f"{key}/{author}", key, author, level, datestamp, units, position)
     return list(found.values())
+
+
+def _inner(item: Item) -> list[Item]:
+    """The contributors that are neither people from outside nor a collaboration."""
+    stated = each(one_of(item, rules().contributors))
+    return [one for one in stated if "externalPerson" not in one and "authorCollaboration" not in one]
 
 
 def _units(item: Item) -> list[str]:
@@ -152,9 +158,8 @@ def _units(item: Item) -> list[str]:
     """
     names = rules().units
     found = uuids(one_of(item, names))
-    for one in each(one_of(item, rules().contributors)):
-        stated = one_of(one, names)
-        if stated and not (OUTSIDE[0] in one or OUTSIDE[1] in one):
+    for one in _inner(item):
+        if stated := one_of(one, names):
             found += uuids(stated)
     return list(dict.fromkeys(found))
 
@@ -166,8 +171,7 @@ def _title(item: Item) -> str | None:
 
 def _kind(stated: object) -> str | None:
     """``Article``: the type's own words, else the end of its URI."""
-    word = text(stated) or uri_end(stated).replace("_", " ").capitalize()
-    return word or None
+    return text(stated) or uri_end(stated).replace("_", " ").capitalize() or None
 
 
 def _year(item: Item) -> int | None:

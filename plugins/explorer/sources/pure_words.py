@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import yaml
@@ -71,8 +71,11 @@ def one_of(item: Item, names: Sequence[str]) -> Any:  # noqa: ANN401 - any JSON
 
 def each(value: object) -> Sequence[Item]:
     """The objects of a list; a single object is a list of one."""
-    if isinstance(value, list):
-        return [one for one in value if isinstance(one, dict)]
+    if type(value) is list:
+        for one in value:
+            if type(one) is not dict:
+                return [one for one in value if isinstance(one, dict)]
+        return value
     return [value] if isinstance(value, dict) else ()
 
 
@@ -92,23 +95,29 @@ def raw_text(value: object) -> str:
     return ""
 
 
+def _plain(found: str) -> str:
+    if "<" in found:
+        found = TAG.sub(lambda tag: " " if BLOCK.match(tag[0]) else "", found)
+    return mapping.plain(found)
+
+
+SHORT = 60  # names of types, journals, units: they come again and again
+_plain_remembered = lru_cache(maxsize=8192)(_plain)
 LOCALE = re.compile(r"[a-z]{2,3}(?:[_-][A-Za-z0-9]{2,8})*")
 
 
 def text(value: object) -> str:
     """A text on one line, without markup."""
     found = raw_text(value)
-    if "<" in found:
-        found = TAG.sub(lambda tag: " " if BLOCK.match(tag[0]) else "", found)
-    return mapping.plain(found) if found else ""
+    return (_plain_remembered if len(found) < SHORT else _plain)(found) if found else ""
 
 
 def uuid_of(value: object) -> str | None:
     """The uuid of an object or of a reference to one."""
-    if isinstance(value, list):
-        return next((found for one in value if (found := uuid_of(one))), None)
-    uuid = value.get("uuid") if isinstance(value, dict) else None
-    return (uuid.strip() or None) if isinstance(uuid, str) else None
+    if type(value) is dict:
+        uuid = value.get("uuid")
+        return (uuid.strip() or None) if type(uuid) is str else None
+    return next((found for one in value if (found := uuid_of(one))), None) if isinstance(value, list) else None
 
 
 def uuids(value: object) -> list[str]:
@@ -155,6 +164,12 @@ def misshapen(item: Item, names: Sequence[str]) -> str | None:
 # --- who may be shown
 
 PRIVATE: Level = "private"
+USUAL_STEPS = (
+    "approved",
+    "validated",
+    "forApproval",
+    "forValidation",
+)  # what nearly all say; the rules below say the same
 
 
 def withheld(item: Item, *, strict: bool = False) -> str | None:
@@ -201,6 +216,8 @@ def _confidential(value: object) -> bool:
 def _by_workflow(stated: object, *, strict: bool) -> str | None:
     if stated is None or stated in ({}, [], ""):
         return "workflow_missing" if strict else None
+    if type(stated) is dict and not strict and stated.get("workflowStep", stated.get("step")) in USUAL_STEPS:
+        return None
     found = []
     for one in stated if isinstance(stated, list) else [stated]:
         step = one.get("workflowStep", one.get("step")) if isinstance(one, dict) else one
