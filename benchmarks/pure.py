@@ -243,7 +243,8 @@ def show(made: dict[str, dict[str, Any]]) -> None:
     for case, n in made["end to end"].items():
         rate = n["outputs"] / n["seconds"]
         console.print(
-            f"{case}: {n['outputs']:,} outputs published, {n['mode']}, {n['seconds']:.0f} s ({rate:,.0f} a second), CPU {n['cpu']:.0f} s, peak {n['peak_rss_mb']} MB; {n['steps']}"
+            f"{case}: {n['outputs']:,} outputs published, {n['mode']}, {n['seconds']:.0f} s ({rate:,.0f} a second),"
+            f" CPU {n['cpu']:.0f} s, peak {n['peak_rss_mb']} MB; {n['steps']}"
         )
 
 
