@@ -156,16 +156,24 @@ def rolled_up(server: local.Server, outputs: int) -> dict[str, Any]:
         started = time.monotonic()
         states = attention.link(connection, SLUG, "b")
         linking = time.monotonic() - started
+        before = cpu_seconds(connection)
         seconds = attention.roll_up(connection, SLUG)
+        cpu = cpu_seconds(connection) - before
         sums = connection.execute("select count(*) from attention.rollup").fetchall()[0][0]
         return {
-            "outputs": outputs, "link_seconds": round(linking, 2), "rollup_seconds": round(seconds, 2), "sums": sums,
-            "states": states,
+            "outputs": outputs, "link_seconds": round(linking, 2), "rollup_seconds": round(seconds, 2),
+            "rollup_cpu_seconds": round(cpu, 2), "sums": sums, "states": states,
         }  # fmt: skip
 
 
+def cpu_seconds(connection: Connection) -> float:
+    """What the connection's process of Postgres has computed so far, which a busy machine does not change."""
+    fields = Path(f"/proc/{connection.info.backend_pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> int:
-    """Measures and prints; 1 if the limit's time is missed by more than 5 %."""
+    """Measures and prints; 1 if the limit's time is missed by more than 5 %, or a batch took a call too many."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("--scale", type=float, default=1.0, help="0.1: a tenth of everything")
     parser.add_argument("--only", choices=["batch", "single", "rollup"])
@@ -199,7 +207,8 @@ def main() -> int:
         local.stop(place)
         shutil.rmtree(place, ignore_errors=True)
     print(json.dumps(result, indent=None if options.json else 2))
-    return int(result.get("single", {}).get("over", 0) > 0.05)
+    batch = result.get("batch", {"calls": 0, "fewest_calls": 0})
+    return int(result.get("single", {}).get("over", 0) > 0.05 or batch["calls"] > batch["fewest_calls"])
 
 
 if __name__ == "__main__":

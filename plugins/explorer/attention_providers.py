@@ -43,7 +43,10 @@ LINE_SECONDS = 2.0  # for so long our own work may take without delaying a call
 LONGEST_LINE = 64
 MOST_BYTES = 20 * 1024 * 1024
 # Whose data it is, as it stands wherever attention shows.
-SOURCES: Mapping[str, str] = {"details_page": "Altmetric (https://www.altmetric.com)", "file": "a file of records"}
+SOURCES: Mapping[str, str] = {
+    "details_page": "Altmetric (https://www.altmetric.com)",
+    "file": "Altmetric (https://www.altmetric.com), from a file",
+}
 REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 BATCH_REFUSALS = REFUSALS | {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
 INVALID = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_URI_TOO_LONG, HTTPStatus.UNPROCESSABLE_ENTITY})
@@ -427,7 +430,8 @@ class RecordsFile:
                     row = (each.scheme, each.value.lower(), record.altmetric_id)
                     index.execute("insert or replace into named values (?, ?, ?)", row)
             if unreadable:
-                self.remark = f"{unreadable:,} lines of the file of attention records hold none, the first in {first}"
+                lines_hold = "1 line" if unreadable == 1 else f"{unreadable:,} lines"
+                self.remark = f"{lines_hold} of the file of attention records without a record, the first in {first}"
             if not lines:
                 index.close()
                 message = (

@@ -61,7 +61,7 @@ def test_broken_lines_are_counted_and_told_and_the_others_are_read(tmp_path: Pat
     assert mentions(provider) == {"doi": 3, "pmid": 4, "handle": 5}
     assert provider.remark is not None
     assert provider.remark.startswith(
-        "7 lines of the file of attention records hold none, the first in line 2: it is not JSON"
+        "7 lines of the file of attention records without a record, the first in line 2: it is not"
     )
 
 
