@@ -239,7 +239,7 @@ def day(value: object, *, last: bool = False) -> date | None:
     None where there is none that can be read.
     """
     if isinstance(value, dict):
-        parts = [value.get(name) for name in ("year", "month", "day")]
+        parts = [value.get(name) for name in ("year", "month", "day")] if value.get("year") else []
         numbers = [int(part) for part in parts if isinstance(part, int | str) and str(part).strip().isdecimal()]
         value = "-".join(f"{number:04d}" if place == 0 else f"{number:02d}" for place, number in enumerate(numbers))
     found = DAY.match(value.strip()) if isinstance(value, str) else None

@@ -34,12 +34,12 @@ def parse(body: bytes) -> dict[str, Any]:
         return made if isinstance(made, dict) else {"value": made}
     found: dict[str, Any] = {}
     items: list[Any] = []
-    for child in root:
+    for child in root.iterchildren("*"):
         name = _name(child)
         if name in HEAD:
             found[name] = _value(child)
         elif name == "items":
-            items += [_object(each) for each in child]
+            items += [_object(each) for each in child.iterchildren("*")]
         else:
             items.append(_object(child))
     for number in ("count",):
@@ -60,7 +60,7 @@ def _object(element: Element) -> Any:  # noqa: ANN401 - JSON
 
 
 def _value(element: Element) -> Any:  # noqa: ANN401 - JSON
-    children = list(element)
+    children = list(element.iterchildren("*"))  # elements alone: an entity that is not followed is none
     attributes = {etree.QName(name).localname: value for name, value in element.attrib.items() if ":" not in str(name)}
     if not children:
         text = element.text or ""
