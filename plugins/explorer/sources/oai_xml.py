@@ -399,8 +399,8 @@ def _rescue(text: str, repairs: Counter[str], *, truncated: bool) -> Document:
     around = "".join(frame)
     try:
         outer = _in_list(opening, "".join(found[0] for each in (_TOKEN, _ERROR) if (found := each.search(around))))
-    except etree.XMLSyntaxError as error:
-        raise broken from error
+    except etree.XMLSyntaxError:
+        raise broken from None  # its words may quote the record
     if not (pieces or outer.problems or outer.token):
         raise broken
     date = _RESPONSE_DATE.search(around)
@@ -427,12 +427,12 @@ def _rescued(opening: str, piece: str, repairs: Counter[str]) -> Document:
     try:
         return _in_list(opening, piece)
     except etree.XMLSyntaxError as error:
-        reason = error.msg or "not well-formed"
-    if "prefix" in reason.lower():
+        broken = error
+    if "prefix" in (broken.msg or "").lower():
         try:
             document = _in_list(_declaring(opening, piece), piece)
         except etree.XMLSyntaxError as error:
-            reason = error.msg or reason
+            broken = error
         else:
             repairs["undeclared_prefix"] += 1
             return document
@@ -440,9 +440,19 @@ def _rescued(opening: str, piece: str, repairs: Counter[str]) -> Document:
     header = _rescued_header(opening, piece)
     if header.deleted and header.identifier:
         return Document(records=[Record(header)])
-    sentence = re.sub(r", line \d+, column \d+.*", "", reason)
-    refusal = Refusal("broken_xml", f"The record's XML is broken ({sentence}).")
+    refusal = Refusal("broken_xml", f"The record's XML is broken ({_kind(broken)}).")
     return Document(records=[Record(header, refusal=refusal)])
+
+
+def _kind(error: etree.XMLSyntaxError) -> str:
+    """What is wrong, in the parser's words, but without its quotes: what it takes for a name may be half an address."""
+    name = _ERROR_NAMES.get(getattr(error, "code", 0), "")
+    return name.removeprefix("NS_").removeprefix("ERR_").replace("_", " ").lower() or "not well-formed"
+
+
+_ERROR_NAMES: Mapping[int, str] = {
+    code: name for name, code in vars(etree.ErrorTypes).items() if isinstance(code, int) and "ERR_" in name
+}
 
 
 def _rescued_header(opening: str, piece: str) -> Header:
