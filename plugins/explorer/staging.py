@@ -207,14 +207,14 @@ def _note_row(entity: str, number: int, note: Note) -> tuple[Any, ...]:
 
 
 def _rows_of(record: Record, number: int, clock: str | None, rows: dict[str, list[tuple[Any, ...]]]) -> str:
-    content = md5(repr(record).encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
     match record:
         case Output():
             rows["output"].append(
                 (
                     number, _key(record), record.place, record.title, record.type, record.year, record.venue,
                     list(record.departments), record.datestamp, clock, record.deleted, record.level, record.withheld,
-                    record.excluded, content,
+                    record.excluded,
+                    _content(record),
                 )
             )  # fmt: skip
             rows["output_identifier"].extend((number, i.scheme, i.value, i.derived) for i in record.identifiers)
@@ -228,7 +228,7 @@ def _rows_of(record: Record, number: int, clock: str | None, rows: dict[str, lis
                 (
                     number, _key(record), record.place, record.name, _json(record.ids), list(record.departments), record.level,
                     record.withheld, record.current, record.academic, record.student, record.datestamp, clock, record.deleted,
-                    content,
+                    _content(record),
                 )
             )  # fmt: skip
             return "author"
@@ -247,10 +247,15 @@ def _rows_of(record: Record, number: int, clock: str | None, rows: dict[str, lis
             rows["department"].append(
                 (
                     number, _key(record), record.place, record.name, list(record.parents), record.level, record.withheld,
-                    record.datestamp, clock, content,
+                    record.datestamp, clock, _content(record),
                 )
             )  # fmt: skip
             return "department"
+
+
+def _content(record: Record) -> str:
+    """A digest of all that a record says."""
+    return md5(repr(record).encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
 
 
 def _too_long(record: Record) -> Refusal | None:

@@ -133,7 +133,7 @@ def test_what_is_private_in_elements_is_nowhere(demo: Demo) -> None:
     for each in academy.publications.values():
         titles = {record.title for record in each.records if record.title}
         (public if (each.level or "").casefold() == "public" else private).update(titles)
-    secrets |= private - public
+    secrets |= {title for title in private if not any(title in shown for shown in public)}
     kept = {
         "the warehouse": everything(demo.server.dsn()),
         "Airflow's database": everything(demo.server.dsn("airflow")),

@@ -178,7 +178,7 @@ def test_a_dry_run_changes_nothing_and_the_next_import_is_the_same(site: Scripte
     dry = do_import(site, dry_run=True)
     assert dry["status"] == "dry_run"
     assert dry["tally"]["outputs"]["added"] == 8
-    assert published(site) == {"outputs": [], "authors": [], "departments": []}
+    assert not any(published(site).values())
     real = do_import(site)
     assert real["tally"] == dry["tally"]
     assert real["reason"] == "the first import"
