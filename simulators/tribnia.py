@@ -16,7 +16,7 @@ from simulators.pure_world import Association, Contributor, Output, Outsider, Pe
 from simulators.repository import VirtualClock, wall_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from simulators.pure_world import AssociationKind
 
@@ -63,6 +63,7 @@ SHAPES = ("contributiontojournal/article",) * 5 + (
     "thesis/doc", "othercontribution/other",
 )  # fmt: skip
 STEPS = ("approved", "validated", None, "forApproval")
+HIDDEN: Mapping[int, str | None] = {3: "BACKEND", 13: "CAMPUS", 23: "CONFIDENTIAL", 33: "RESTRICTED", 43: None}
 FIRST_PERSON, FIRST_OUTPUT = 3001, 5001  # serial numbers of identifiers
 
 
@@ -232,6 +233,7 @@ def _output(store: Store, random: Random, cast: _Cast, number: int) -> Output:
         ids.append(("PubMed", invented.pmid(serial)))
     if number % 21 == 20:
         ids.append(("ArXiv", invented.arxiv(serial)))
+    confidential = number % 37 == 11  # the new API says so by the visibility alone
     named = number % 13 != 12  # the others have no identifier that is supported
     title = invented.title(random, TOPICS, cast.titles)
     return Output(
@@ -251,8 +253,8 @@ def _output(store: Store, random: Random, cast: _Cast, number: int) -> Output:
         invented.JOURNALS[number % len(invented.JOURNALS)] if journal else None,
         invented.issn(number % 9 + 1) if journal else None,
         invented.abstract(random, TOPICS) if number % 3 else None,
-        {3: "BACKEND", 13: "CAMPUS", 23: "CONFIDENTIAL", 33: "RESTRICTED", 43: None}.get(number % 60, "FREE"),
-        number % 37 == 11,
+        "CONFIDENTIAL" if confidential else HIDDEN.get(number % 60, "FREE"),
+        confidential,
         "entryInProgress" if number % 23 == 6 else STEPS[number % 4],
     )
 

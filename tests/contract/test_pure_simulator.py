@@ -580,7 +580,7 @@ def test_tribnia_is_worth_looking_at() -> None:
     assert sum(len(each.parents) == 2 for each in store.units.values()) == 3
     assert [each.name for each in store.units.values() if each.visibility != "FREE"] == ["Office of Decipherers"]
     assert [each.name for each in store.units.values() if each.period.end] == ["Department of Alchemy"]
-    assert sum(each.visibility != "FREE" for each in outputs) == 35
+    assert sum(each.visibility != "FREE" for each in outputs) == 47
     assert sum(bool(each.confidential) for each in outputs) == 12
     assert sum(each.workflow == "entryInProgress" for each in outputs) == 18
     assert {one.kind for each in store.persons.values() for one in each.associations} == {

@@ -16,6 +16,7 @@ import pytest
 from explorer import local, standalone
 from simulators import projectors
 from simulators.repository import VirtualClock
+from tests import demo_counts
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -71,6 +72,12 @@ def test_the_table_is_what_the_warehouse_holds(demo: Demo) -> None:
             numbers = [f"{row[0]:,}" for row in counts if row]
             assert shown(demo)[name][:6] == [source, "full", "succeeded", *numbers]
             assert "0" not in numbers
+
+
+def test_lagado_shows_what_was_counted_by_hand(demo: Demo) -> None:
+    counted = demo_counts.lagado(projectors.academy(VirtualClock()))
+    numbers = [f"{number:,}" for number in (counted.outputs, counted.authors, counted.departments)]
+    assert shown(demo)["Academy of Lagado"][3:6] == numbers
 
 
 def test_every_address_has_its_mail(demo: Demo) -> None:
