@@ -585,9 +585,10 @@ def link_again(path: str) -> str:
     with database.connect(place.dsn, application="explorer attention") as connection:
         summary = attention.link_known(connection, place.institution.slug) | _pages(connection, place.institution)
         connection.execute(
-            "update ops.import set attention = attention || %s where id = (select max(id) from ops.import"
-            " where institution = %s and published_at is not null)",
-            (Jsonb(summary), place.institution.slug),
+            "update ops.import set attention = %(now)s || jsonb_strip_nulls(jsonb_build_object("
+            "'asked', attention -> 'asked', 'calls', attention -> 'calls'))"  # what the import itself asked
+            " where id = (select max(id) from ops.import where institution = %(slug)s and published_at is not null)",
+            {"now": Jsonb(summary), "slug": place.institution.slug},
         )
         connection.commit()
         log.info("%s: %s", place.institution.name, summary["state"])

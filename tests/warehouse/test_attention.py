@@ -779,6 +779,7 @@ def test_the_refresh_tells_the_last_import_what_came_of_it(site, source, simulat
     with database.connect(site.dsn) as connection:
         told = flow.object_of(connection, number)["attention"]
     assert told["not_asked_today"] == 0
+    assert "quota" not in told
     assert told["calls"] == 3, "what the import itself asked"
     assert told["linked"] == list(links(site).values()).count("linked")
 
