@@ -6,6 +6,7 @@ what is hidden nothing but its uuid is read.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -122,3 +123,15 @@ def test_odd_content_is_read_as_the_rules_say(store: Store, version: str, kind: 
     authors = {key: {each.author for each in found[Authorship] if each.output == key} for key in expected.outputs}
     assert {key: each & expected.authors for key, each in authors.items()} == expected.outputs
     assert_nothing_hidden(found, store, version)
+
+
+def test_an_output_that_loses_its_visibility_without_a_word_is_not_shown(store: Store) -> None:
+    """In an incremental import only the list of all tells: there, too, visibility that is missing is none."""
+    key = next(key for key, each in store.outputs.items() if each.visibility == "FREE" and not each.confidential)
+    store.outputs[key] = replace(store.outputs[key], visibility=None, workflow="approved")
+    store.silence(1)
+    plan = Plan("incremental", {"changes": "2026-02-02T00:00:00Z"})
+    with serving(store) as (_, reader):
+        found, _ = read(reader, plan)
+    assert {each.withheld for each in found[Output] if each.key == key} == {"visibility_missing"}
+    assert key not in {each.output for each in found[Authorship]}

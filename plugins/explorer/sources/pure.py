@@ -294,7 +294,10 @@ class Pure:
         return [*parse_record.there(item), *self._output(item, document.stamp)]
 
     def _id(self, item: object, document: Document) -> Sequence[Record]:
-        return parse_record.listed(item, strict=self.settings.strict_workflow, datestamp=document.stamp)
+        tells = any(isinstance(each, dict) and each.get("visibility") for each in document.items)
+        return parse_record.listed(
+            item, strict=self.settings.strict_workflow, tells_visibility=tells, datestamp=document.stamp
+        )
 
     # --- changes
 

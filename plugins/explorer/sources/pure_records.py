@@ -107,12 +107,19 @@ def there(item: object) -> list[Listed]:
     return [Listed(key, departments=tuple(_units(item)))] if key is not None and isinstance(item, dict) else []
 
 
-def listed(item: object, *, strict: bool = False, datestamp: str | None = None) -> list[Listed | Output | Authorship]:
-    """What a list with a few fields says of an output: that it is there, its units and who wrote it, or that it is hidden."""
+def listed(
+    item: object, *, strict: bool = False, tells_visibility: bool = False, datestamp: str | None = None
+) -> list[Listed | Output | Authorship]:
+    """What a list with a few fields says of an output: that it is there, its units and who wrote it, or that it is hidden.
+
+    Of a list that ``tells_visibility``, an output without any is not shown.
+    """
     key = uuid_of(item)
     if key is None or not isinstance(item, dict):
         return []
     rule = stated_withheld(item, strict=strict)
+    if rule is None and tells_visibility and item.get("visibility") is None:
+        rule = "visibility_missing"
     if rule:
         return [Listed(key), _unseen(key, rule, datestamp)]
     if (refusal := _unreadable(item)) is not None:
