@@ -37,6 +37,7 @@ source:
   kind: oai_pmh
   platform: generic
   url: {url}
+  windows: 1
   allow_private_hosts: true
   politeness: {{requests_per_second: 100}}
 """
