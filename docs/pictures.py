@@ -56,10 +56,10 @@ def log_in(page: Page, site: AirflowSite) -> None:
     page.wait_for_url(lambda url: "login" not in url)
 
 
-def take(page: Page, name: str) -> None:
-    """A picture of the page, once it has come to rest."""
-    page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(1500)
+def take(page: Page, name: str, shows: str) -> None:
+    """A picture of the page, once it shows a text."""
+    page.get_by_text(shows).first.wait_for()
+    page.wait_for_timeout(2500)
     page.screenshot(path=str(PICTURES / f"{name}.png"))
 
 
@@ -75,19 +75,20 @@ def main() -> None:
             runs = imported_and_changed(site)
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
             page = browser.new_page(viewport={"width": 1180, "height": 1000})
+            page.set_default_timeout(120_000)
             log_in(page, site)
             for slug, run in runs.items():
                 address = f"{site.airflow.address}/dags/import_{slug}/runs/{run}"
                 page.goto(f"{address}/tasks/approve/required_actions")
-                take(page, f"approval_{slug}")
+                take(page, f"approval_{slug}", "Nothing has changed yet")
             address = f"{site.airflow.address}/dags/import_half/runs/{runs['half']}"
             page.goto(address)
-            take(page, "waiting")
+            take(page, "waiting", "close_staging")
             page.goto(f"{address}/tasks/approve/required_actions")
             page.get_by_role("button", name="Reject").click()
             site.ended("import_half", runs["half"])
             page.goto(address)
-            take(page, "rejected")
+            take(page, "rejected", "close_staging")
             browser.close()
 
 

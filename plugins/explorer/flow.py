@@ -864,6 +864,12 @@ def approval_text(place: Site, import_id: int) -> str | None:
                 ("", "published now", "would go", "share", "would come", "would change", "then published"), numbers
             ),
             "",
+            "**Approve**: the difference is published as it stands here; `rollback` takes it back.",
+            "",
+            "**Reject**: the import ends and nothing changes; the next one reads the source again.",
+            "",
+            f"No answer within {APPROVAL_WITHIN.days} days counts as Reject.",
+            "",
             "**Why they would go**",
             "",
             *_table(("what", "reason", "number"), [(e, WOULD_GO.get(r, r), n) for e, r, n in reasons]),
@@ -871,12 +877,6 @@ def approval_text(place: Site, import_id: int) -> str | None:
             "**Examples of what would go**",
             "",
             *_table(("what", "key", "title or name", "reason"), [(*e[:3], WOULD_GO.get(e[3], e[3])) for e in examples]),
-            "",
-            "**Approve**: the difference is published as it stands here; `rollback` takes it back.",
-            "",
-            "**Reject**: the import ends and nothing changes; the next one reads the source again.",
-            "",
-            f"No answer within {APPROVAL_WITHIN.days} days counts as Reject.",
         ]
     )
 
