@@ -296,7 +296,11 @@ class Pure:
     def _id(self, item: object, document: Document) -> Sequence[Record]:
         tells = any(isinstance(each, dict) and each.get("visibility") for each in document.items)
         return parse_record.listed(
-            item, strict=self.settings.strict_workflow, tells_visibility=tells, datestamp=document.stamp
+            item,
+            strict=self.settings.strict_workflow,
+            affiliated=self.settings.affiliated_only,
+            tells_visibility=tells,
+            datestamp=document.stamp,
         )
 
     # --- changes

@@ -108,23 +108,31 @@ def there(item: object) -> list[Listed]:
 
 
 def listed(
-    item: object, *, strict: bool = False, tells_visibility: bool = False, datestamp: str | None = None
+    item: object,
+    *,
+    strict: bool = False,
+    affiliated: bool = False,
+    tells_visibility: bool = False,
+    datestamp: str | None = None,
 ) -> list[Listed | Output | Authorship]:
-    """What a list with a few fields says of an output: that it is there, its units and who wrote it, or that it is hidden.
+    """What a list with a few fields says of an output: that it is there, its units and who wrote it; or why it is left out.
 
-    Of a list that ``tells_visibility``, an output without any is not shown.
+    Units and people go without a word where others were merged, so an output may lose its last unit unchanged. Of a list
+    that ``tells_visibility``, an output without any is not shown.
     """
     key = uuid_of(item)
     if key is None or not isinstance(item, dict):
         return []
+    place = f"research output {key}"
     rule = stated_withheld(item, strict=strict)
     if rule is None and tells_visibility and item.get("visibility") is None:
         rule = "visibility_missing"
     if rule:
         return [Listed(key), _unseen(key, rule, datestamp)]
     if (refusal := _unreadable(item)) is not None:
-        unread = Output(key, datestamp=datestamp, level="public", refusal=refusal, place=f"research output {key}")
-        return [Listed(key), unread]
+        return [Listed(key), Output(key, datestamp=datestamp, level="public", refusal=refusal, place=place)]
+    if affiliated and not _units(item):
+        return [Listed(key), Output(key, datestamp=datestamp, level="public", excluded="affiliation", place=place)]
     return [*there(item), *authorships(item, key, datestamp)]
 
 
