@@ -145,7 +145,7 @@ def authorships(item: object, key: str | None, datestamp: str | None = None) -> 
         return []
     names = rules().units
     found: dict[str, Authorship] = {}
-    for position, one in enumerate(_inner(item), 1):
+    for one in _inner(item):
         author = uuid_of(one.get("person"))
         if author is None:
             continue
@@ -153,7 +153,7 @@ def authorships(item: object, key: str | None, datestamp: str | None = None) -> 
         level: Level = "private" if is_true(one.get("associationHidden")) else "public"
         before = found.get(author)
         if before is None:
-            found[author] = Authorship(f"{key}/{author}", key, author, level, datestamp, units, position)
+            found[author] = Authorship(f"{key}/{author}", key, author, level, datestamp, units, len(found) + 1)
         else:
             units = tuple(dict.fromkeys([*(before.departments or ()), *units]))
             found[author] = replace(before, departments=units, level="public" if level == "public" else before.level)
