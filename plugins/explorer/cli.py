@@ -42,6 +42,14 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+STATUSES = {
+    "dry_run": "was a dry run, nothing has changed",
+    "awaiting_approval": "waits for approval, nothing has changed yet",
+    "declined": "was declined, nothing has changed",
+    "rolled_back": "rolled back",
+}
+UNCHANGED = ("dry_run", "awaiting_approval", "declined")  # of these the tally says what would have been
+CHANGES = ("added", "updated", "removed", "published")
 WIDE = 160  # columns of a table where there is no terminal to ask
 
 
@@ -347,10 +355,12 @@ def _bar() -> Iterator[flow.Listener]:
 
 def _print_import(place: flow.Site, made: Mapping[str, Any]) -> None:
     seconds = sum(made["seconds"].values())
-    colour = {"succeeded": "green", "dry_run": "cyan", "awaiting_approval": "yellow"}.get(made["status"], "red")
+    status = made["status"]
+    colours = {"succeeded": "green", "rolled_back": "green", "dry_run": "cyan", "awaiting_approval": "yellow"}
     console = _console()
     console.print(
-        f"[bold]{_plain(place.institution.name)}[/]: import {made['import_id']} [{colour}]{made['status']}[/],"
+        f"[bold]{_plain(place.institution.name)}[/]: import {made['import_id']}"
+        f" [{colours.get(status, 'red')}]{STATUSES.get(status, status)}[/],"
         f" {made['mode']} ({_plain(made['reason'])}), {seconds:.1f} s"
     )
     tally = made["tally"]
@@ -359,12 +369,16 @@ def _print_import(place: flow.Site, made: Mapping[str, Any]) -> None:
         for key in tally["outputs"]:
             row = [str(tally[entity].get(key, "")) for entity in ("outputs", "authors", "departments")]
             if any(cell not in {"0", ""} for cell in row) or key == "published":
-                table.add_row(key.replace("_", " "), *row, style="bold" if key == "published" else None)
+                name = f"would be {key}" if status in UNCHANGED and key in CHANGES else key.replace("_", " ")
+                table.add_row(name, *row, style="bold" if key == "published" else None)
         console.print(table)
         for word in ("removed", "excluded"):
             reasons = tally.get(f"{word}_because")
             if reasons:
-                console.print(f"{word}: " + ", ".join(f"{n} {_plain(reason)}" for reason, n in sorted(reasons.items())))
+                would = "would be " if word == "removed" and status in UNCHANGED else ""
+                console.print(
+                    f"{would}{word}: " + ", ".join(f"{n} {_plain(reason)}" for reason, n in sorted(reasons.items()))
+                )
         if tally["outputs"]["rejected"]:
             console.print(f"`bin/explorer rejects {place.institution.slug}` lists the rejected records")
     if "error" in made:
@@ -375,7 +389,7 @@ def _print_import(place: flow.Site, made: Mapping[str, Any]) -> None:
 def status(
     institution: Annotated[str | None, typer.Argument(metavar="[SLUG]")] = None, *, as_json: AsJson = False
 ) -> None:
-    """Show the institutions, or one, each with its last import and its tally."""
+    """Show the institutions, or one, each with its last import and what is published now."""
     with _warehouse() as connection:
         slugs = (
             [_slug(connection, institution)]
@@ -391,6 +405,12 @@ def status(
             "select slug, name || coalesce(' (on hold: ' || hold || ')', '') from ops.institution"
         )
         names = {str(slug): str(name) for slug, name in named}
+        last_published = connection.execute(
+            "select distinct on (institution) institution, tally from ops.import"
+            " where institution = any(%s) and published_at is not null order by institution, id desc",
+            (slugs,),
+        )
+        published: dict[str, Any] = {str(slug): tally for slug, tally in last_published}
     if as_json:
         _print_json(made)
         return
@@ -398,11 +418,13 @@ def status(
     table = Table("institution", *columns)
     for m in made:
         tally = m["tally"]
-        numbers = [str(tally[e]["published"]) if e in tally else "" for e in ("outputs", "authors", "departments")]
+        now = published.get(m["institution"], {})  # also where the last import changed nothing
+        numbers = [str(now[e]["published"]) if e in now else "0" for e in ("outputs", "authors", "departments")]
         rejected = str(tally["outputs"]["rejected"]) if "outputs" in tally else ""
         seconds = f"{sum(m['seconds'].values()):.1f}"
         name = _plain(names[m["institution"]])
-        table.add_row(name, str(m["import_id"]), m["mode"], m["status"], *numbers, rejected, _attention(m), seconds)
+        ended = m["status"].replace("_", " ")
+        table.add_row(name, str(m["import_id"]), m["mode"], ended, *numbers, rejected, _attention(m), seconds)
     _console().print(table if made else "No institution was imported yet: `bin/explorer import FILE`.")
     for m in made:
         if institution and (sentence := digest.attention(m["attention"])):

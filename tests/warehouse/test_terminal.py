@@ -49,3 +49,28 @@ def test_whatever_breaks_an_import_its_object_is_printed(
     assert (ended.exit_code, made["status"], made["import_id"]) == (1, "failed", 1)
     assert "ZeroDivisionError: a fault of our own" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_what_would_change_is_not_told_as_if_it_had(explorer: Callable[..., Result], tmp_path: Path):
+    rows = [f"Gulliver,Eggs,10.5555/terminal.{n}\n" for n in range(60)]
+    sheet = tmp_path / "p.csv"
+    sheet.write_text("Author,Department,DOI\n" + "".join(rows), encoding="utf-8")
+    place = yaml(tmp_path, "publications: p.csv")
+    assert explorer("import", place).exit_code == 0
+    sheet.write_text("Author,Department,DOI\n" + "".join(rows[:20]), encoding="utf-8")
+    tried = explorer("import", place, "--dry-run")
+    assert tried.exit_code == 0
+    assert "import 2 was a dry run, nothing has changed" in tried.stdout
+    waits = explorer("import", place)
+    assert waits.exit_code == 3
+    assert "import 3 waits for approval, nothing has changed yet" in waits.stdout
+    for said in (tried.stdout, waits.stdout):
+        assert {"would be removed │ 40", "would be published │ 20"} <= {_squeezed(line) for line in said.splitlines()}
+    assert explorer("reject", place).exit_code == 0
+    (line,) = [line for line in explorer("status", "lilliput").stdout.splitlines() if "Lilliput" in line]
+    assert [cell.strip() for cell in line.split("│")][2:7] == ["3", "full", "declined", "60", "1"]
+
+
+def _squeezed(line: str) -> str:
+    """The first two cells of a table's line."""
+    return " │ ".join(cell.strip() for cell in line.split("│")[1:3])
