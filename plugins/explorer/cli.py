@@ -46,7 +46,7 @@ STATUSES = {
     "dry_run": "was a dry run, nothing has changed",
     "awaiting_approval": "waits for approval, nothing has changed yet",
     "declined": "was declined, nothing has changed",
-    "rolled_back": "rolled back",
+    "rolled_back": "published",
 }
 UNCHANGED = ("dry_run", "awaiting_approval", "declined")  # of these the tally says what would have been
 CHANGES = ("added", "updated", "removed", "published")

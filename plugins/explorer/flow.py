@@ -707,8 +707,11 @@ def site_of(slug: str) -> Site:
     return site(row[0])
 
 
-def rollback(place: Site, *, to_import: int, by: str, dry_run: bool = False) -> int:
-    """The published state becomes what it was after an import, minus what privacy has removed; then it is on hold."""
+def rollback(place: Site, *, to_import: int, by: str, dry_run: bool = False, run_key: str | None = None) -> int:
+    """The published state becomes what it was after an import, minus what privacy has removed; then it is on hold.
+
+    Once for each ``run_key``: raises ``FinishedError`` the second time.
+    """
     from explorer import attention  # noqa: PLC0415 - asks the web
 
     with database.connect(place.dsn, application="explorer rollback") as connection:
@@ -719,6 +722,7 @@ def rollback(place: Site, *, to_import: int, by: str, dry_run: bool = False) -> 
             by=by,
             abilities=place.source().abilities,
             dry_run=dry_run,
+            run_key=run_key,
         )
         if not dry_run:
             attention.link_known(connection, place.institution.slug)

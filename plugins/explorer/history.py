@@ -7,6 +7,7 @@ transaction, and puts the institution on hold, or else the schedule would undo i
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -15,21 +16,29 @@ from psycopg.types.json import Jsonb
 from explorer import database, imports, warehouse
 from explorer.config import in_words
 from explorer.database import Connection
-from explorer.imports import BusyError, HaltedError, Import
+from explorer.imports import BusyError, FinishedError, HaltedError, Import
 from explorer.sources import Abilities
 
 log = logging.getLogger(__name__)
 
 
 def rollback(
-    connection: Connection, slug: str, *, to_import: int, by: str, abilities: Abilities, dry_run: bool = False
+    connection: Connection,
+    slug: str,
+    *,
+    to_import: int,
+    by: str,
+    abilities: Abilities,
+    dry_run: bool = False,
+    run_key: str | None = None,
 ) -> int:
     """Publishes what was published after import ``to_import``, minus what privacy has removed; returns the new import.
 
-    Raises ``BusyError`` while an import is at work, ``HaltedError`` where the history does not reach back that far.
+    Raises ``BusyError`` while an import is at work, ``HaltedError`` where the history does not reach back that far,
+    ``FinishedError`` where the run of that key has rolled back already: one that is cleared does not undo what came since.
     """
     with connection.transaction():
-        import_ = _open(connection, slug, to_import, by, dry_run=dry_run)
+        import_ = _open(connection, slug, to_import, by, dry_run=dry_run, run_key=run_key or str(uuid.uuid4()))
         imports.make_staging(connection, import_)
         parameters = {"institution": slug, "to_import": to_import, "knows_privacy": abilities.knows_privacy}
         connection.execute(
@@ -60,13 +69,19 @@ def rollback(
     return import_.id
 
 
-def _open(connection: Connection, slug: str, to_import: int, by: str, *, dry_run: bool) -> Import:
+def _open(connection: Connection, slug: str, to_import: int, by: str, *, dry_run: bool, run_key: str) -> Import:
     """The row of a rollback. An import that waits for approval ends; one at work is in the way."""
     found = connection.execute(
         "select version, history_from from ops.institution where slug = %s for update", (slug,)
     ).fetchone()
     if found is None:
         raise HaltedError("no_such_institution", f"{slug} was never imported into this warehouse")
+    done = connection.execute(
+        "select id from ops.import where institution = %s and run_key = %s", (slug, f"rollback-{run_key}")
+    ).fetchone()
+    if done is not None:
+        message = f"this run was import {done[0]} of {slug}, which has ended; start a new run to roll back again"
+        raise FinishedError("finished", message)
     target = connection.execute(
         "select published_at is not null from ops.import where institution = %s and id = %s", (slug, to_import)
     ).fetchone()
@@ -90,9 +105,12 @@ def _open(connection: Connection, slug: str, to_import: int, by: str, *, dry_run
         imports.close(connection, current[0], "declined")
     row = connection.execute(
         "insert into ops.import (institution, run_key, kind, mode, reason, dry_run, base_version, fingerprint, staging_until)"
-        " values (%s, 'rollback-' || gen_random_uuid(), 'rollback', 'full', %s, %s, %s, 'rollback', now() + %s) returning id",
-        (slug, f"rolled back to import {to_import} by {by}", dry_run, found[0], imports.STAGING_KEPT),
-    ).fetchall()[0]
+        " values (%s, %s, 'rollback', 'full', %s, %s, %s, 'rollback', now() + %s) returning id",
+        (
+            slug, f"rollback-{run_key}", f"rolled back to import {to_import} by {by}", dry_run, found[0],
+            imports.STAGING_KEPT,
+        ),
+    ).fetchall()[0]  # fmt: skip
     imports.take(connection, row[0], imports.WORKING)
     return imports.get(connection, row[0])
 

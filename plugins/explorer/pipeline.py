@@ -90,7 +90,13 @@ def published_outputs(path: Path) -> Asset:
     return Asset(name=f"warehouse_{slug}", uri=f"explorer://warehouse/{slug}/research_output", group="warehouse")
 
 
-@task.sensor(mode="reschedule", poke_interval=20, timeout=timedelta(days=2).total_seconds())
+@task.sensor(
+    mode="reschedule",
+    poke_interval=20,
+    exponential_backoff=True,  # a hundred runs of ten backfills that wait are a task a second, not five
+    max_wait=120,
+    timeout=timedelta(days=2).total_seconds(),
+)
 def open_import(path: str) -> PokeReturnValue:
     """Takes the institution for this run: full or incremental, and why.
 
@@ -306,11 +312,16 @@ def rollback_dag() -> DAG:
             """Publishes what was published after that import, minus what privacy has removed since."""
             from explorer import flow
 
-            params = get_current_context()["params"]
+            context = get_current_context()
+            params, run = context["params"], context["dag_run"].run_id
             with told():
-                place = flow.site_of(params["institution"])
-                by = f"Airflow run {get_current_context()['dag_run'].run_id}"
-                return flow.rollback(place, to_import=params["to_import"], by=by, dry_run=params["dry_run"])
+                return flow.rollback(
+                    flow.site_of(params["institution"]),
+                    to_import=params["to_import"],
+                    by=f"Airflow run {run}",
+                    dry_run=params["dry_run"],
+                    run_key=run,
+                )
 
         rollback()
 

@@ -51,6 +51,23 @@ def test_a_rollback_is_an_import_that_holds_the_institution(warehouse_dsn: str, 
     assert (again["mode"], published(site)) == ("full", changed)
 
 
+def test_a_run_that_rolled_back_does_nothing_when_it_is_cleared(warehouse_dsn: str, tmp_path: Path):
+    source = ScriptedSource(outputs={"a": output("a")}, tick=1)
+    site = make_site(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    source.tick = 2
+    source.put(output("b"))
+    do_import(site)
+    made = flow.rollback(site, to_import=1, by="somebody", run_key="manual__1")
+    flow.release(site)
+    do_import(site)
+    now = published(site)
+    with pytest.raises(imports.FinishedError, match=f"this run was import {made} of lilliput, which has ended"):
+        flow.rollback(site, to_import=1, by="somebody", run_key="manual__1")
+    assert published(site) == now
+    assert do_import(site)["status"] == "succeeded"  # it is not on hold
+
+
 def test_what_privacy_removed_since_stays_away(warehouse_dsn: str, tmp_path: Path):
     def shown(key: str, *authors: str, level: str = "public") -> Output:
         credited = tuple(Contribution(a, "Name, As Credited", level="public") for a in authors)
