@@ -175,7 +175,8 @@ def _association(person: Person, each: Association, place: int) -> Json:
 
 def _contributor(output: Output, each: Contributor, place: int) -> Json:
     role = _type(f"{OUTPUT_ROOT}/roles/{output.type.split('/', maxsplit=1)[0]}/author")
-    head: Json = {"pureId": 6_500_000 + 1000 * output.number + place, "hidden": each.hidden}
+    head: Json = {"pureId": 6_500_000 + 1000 * output.number + place, "hidden": each.hidden,
+                  "associationHidden": each.association_hidden}  # fmt: skip
     if each.kind == "internal":
         return {"typeDiscriminator": "InternalContributorAssociation"} | head | _there(
             name=_name(each.first, each.last), role=role,

@@ -115,6 +115,7 @@ class Contributor:
     last: str | None = None
     units: tuple[str, ...] = ()
     hidden: bool = False
+    association_hidden: bool = False  # the new API alone tells it
 
 
 @dataclass(frozen=True, slots=True)

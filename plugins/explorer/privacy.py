@@ -58,6 +58,7 @@ def filter_records(
         database.run(connection, "authorships/forget_stored", {"first": staging.STORED})
     if abilities.knows_privacy:
         dropped = database.run(connection, "privacy/drop_records", policy_of(institution)).rowcount
+        database.run(connection, "privacy/places")
     if abilities.lists_authorships:
         _join_authorships(connection, import_, institution)
     credits_shown = database.run(

@@ -45,6 +45,14 @@ def test_what_a_list_of_a_few_fields_leaves_out_speaks_against_nothing():
     assert stated_withheld({"uuid": "1"}, strict=True) is None
     assert stated_withheld({"uuid": "1", "visibility": {"key": "CAMPUS"}}) == "visibility_campus"
     assert stated_withheld({"uuid": "1", "confidential": True}) == "confidential"
+    assert stated_withheld({"uuid": "1"}, {"visibility"}) == "visibility_missing"
+    assert stated_withheld(FREE, {"visibility"}, strict=True) is None
+    assert stated_withheld(FREE, {"workflow"}, strict=True) == "workflow_missing"
+
+
+@pytest.mark.parametrize("beside", [7, None, {"key": 7}, {}, ["FREE"], "CAMPUS"])
+def test_a_visibility_beside_free_is_in_doubt(beside: object):
+    assert withheld({"visibility": [{"key": "FREE"}, beside]}) is not None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from explorer import database, exports, flow, history, imports
 from explorer.imports import HaltedError
-from explorer.records import Author, Contribution, Identifier, Output
+from explorer.records import Author, Contribution, Department, Identifier, Level, Note, Output, Refusal
 from explorer.sources import Abilities
 from tests.scripted_source import ScriptedSource, make_site
 from tests.warehouse.test_flow import do_import, output, published
@@ -90,6 +90,57 @@ def test_what_privacy_removed_since_stays_away(warehouse_dsn: str, tmp_path: Pat
     with database.connect(site.dsn) as connection:
         texts = connection.execute("select coalesce(old::text, '') from ops.change").fetchall()
     assert not any('"q"' in text or "Name, q" in text for (text,) in texts)
+
+
+def test_an_authorship_and_a_place_that_turned_private_stay_away(warehouse_dsn: str, tmp_path: Path):
+    """Author and output are shown on; who wrote it is not. The department above is hidden; the one below stays."""
+
+    def wrote(level: Level) -> Output:
+        credits_ = (Contribution("p", "Name, As Credited", level=level, departments=("below",)),)
+        return Output("o", "o", identifiers=(Identifier("doi", "10.5555/o"),), contributions=credits_, level="public",
+                      departments=("below",))  # fmt: skip
+
+    source = ScriptedSource(abilities=Abilities(knows_privacy=True, lists_authors=True))
+    source.authors = {"p": Author("p", "Name, p", level="public")}
+    source.departments = {
+        "above": Department("above", "Above", level="public"),
+        "below": Department("below", "Below", parents=("above",), level="public"),
+    }
+    source.put(wrote("public"))
+    site = make_site(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    source.put(wrote("private"))
+    source.departments["above"] = Department("above", "(withheld)", level="private")
+    do_import(site, full_import=True, approved=True)
+    with database.connect(site.dsn) as connection:
+        texts = connection.execute("select entity || key, coalesce(old::text, '') from ops.change").fetchall()
+    assert {name for name, _ in texts} == {"departmentabove", "departmentbelow", "outputo"}
+    assert not [name for name, text in texts if '"above"' in text or "As Credited" in text or '"p"' in text]
+    flow.rollback(site, to_import=1, by="somebody")
+    shown = published(site)
+    assert [(o["key"], o["authors"]) for o in shown["outputs"]] == [("o", [])]
+    assert [each["path"] for each in shown["departments"]] == ["Below"]
+
+
+def test_what_was_told_of_a_thing_goes_when_it_turns_private(warehouse_dsn: str, tmp_path: Path):
+    note = Note("repaired", "Xyzzy was mended", value="Xyzzy", repaired_to="Xyzzy!")
+    refusal = Refusal("no_name", "Xyzzy is no name", "name", "Xyzzy")
+    source = ScriptedSource(abilities=Abilities(knows_privacy=True, lists_authors=True))
+    source.put(Output("o", "Xyzzy", identifiers=(Identifier("doi", "10.5555/o"),), level="public", notes=(note,)))
+    source.put(Output("r", "Xyzzy", level="public", refusal=refusal))
+    source.put(Output("s", "Stays", identifiers=(Identifier("doi", "10.5555/s"),), level="public",
+                      notes=(Note("repaired", "kept"),)))  # fmt: skip
+    site = make_site(warehouse_dsn, tmp_path, source, rejected=1.0)
+    do_import(site)
+    for key in "or":
+        source.put(Output(key, level="private", withheld="level_private"))
+    do_import(site, full_import=True, approved=True)
+    with database.connect(site.dsn) as connection:
+        told = str(connection.execute("select n from ops.record_note n").fetchall())
+        told += str(connection.execute("select r from ops.rejected_record r").fetchall())
+    assert "Xyzzy" not in told
+    assert "kept" in told
+    assert "no_name" in told
 
 
 def test_a_waiting_import_ends_and_a_missing_history_is_said(warehouse_dsn: str, tmp_path: Path):

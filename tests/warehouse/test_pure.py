@@ -3,6 +3,7 @@
 import itertools
 import json
 import logging
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -305,3 +306,81 @@ def test_ended_units_and_invisible_parents(warehouse_dsn, tmp_path, monkeypatch)
     assert {path for path in paths if "Loop" in path} in ({"Loop A", "Loop A > Loop B"}, {"Loop B", "Loop B > Loop A"})
     assert not any("Hidden" in path for path in paths)
     assert published(site)["outputs"][0]["departments"] == ["University > Ended > Lab"]
+
+
+def hidden_association(store: Store, *, hidden: bool) -> None:
+    """Output a, by its one author, with her association hidden or not."""
+    unit, person = store.invent("unit"), store.invent("person")
+    hers = (Contributor("internal", person, "G.", "Clitch", (unit,), association_hidden=hidden),)
+    store.change(store.invent("a"), contributors=hers)
+
+
+def authors_of(site, title: str) -> list[str]:
+    return next([a["name"] for a in each["authors"]] for each in published(site)["outputs"] if each["title"] == title)
+
+
+def test_a_list_that_cannot_tell_a_hidden_association_shows_nobody(warehouse_dsn, tmp_path, monkeypatch):
+    """The list of outputs of the old web service names the author; that it is hidden stands in the new API's record alone."""
+    store = small()
+    hidden_association(store, hidden=True)
+    with endpoint(store, monkeypatch, "new"):
+        site = pure_site(warehouse_dsn, tmp_path, api_version="new", changes_connection="tribnia_changes")
+        do_import(site)
+        assert authors_of(site, "Title a") == []
+        store.clock.advance(days=1)
+        assert do_import(site)["mode"] == "incremental"
+        assert authors_of(site, "Title a") == []
+        assert authors_of(site, "Title b") == ["Clitch, Glumda"]
+        hidden_association(store, hidden=False)
+        do_import(site)
+        assert authors_of(site, "Title a") == ["Clitch, Glumda"]
+        hidden_association(store, hidden=True)
+        do_import(site)
+        assert authors_of(site, "Title a") == []
+        with database.connect(site.dsn) as connection:
+            olds = connection.execute("select old::text from ops.change where old is not null").fetchall()
+    assert any("Title a" in old for (old,) in olds)
+    assert not [old for (old,) in olds if "Title a" in old and "Clitch" in old]
+
+
+def test_no_key_of_a_hidden_unit_is_kept(warehouse_dsn, tmp_path, monkeypatch):
+    """Outputs name units that are not shown; they belong to them from the day on which these are."""
+    store = small()
+    hidden, other = store.invent("hidden unit"), store.invent("not even listed")
+    store.put(Unit(hidden, "Hidden", visibility="CAMPUS"))
+    store.change(store.invent("a"), units=(store.invent("unit"), hidden, other))
+    with endpoint(store, monkeypatch):
+        site = pure_site(warehouse_dsn, tmp_path)
+        for shown in (False, True, False):
+            if shown:
+                store.show(hidden)
+            else:
+                store.hide(hidden, "CAMPUS")
+            do_import(site)
+            departments = {each["title"]: each["departments"] for each in published(site)["outputs"]}
+            assert ("Hidden" in departments["Title a"]) == shown
+            with database.connect(site.dsn) as connection:
+                groups = connection.execute("select groups::text from warehouse.research_output").fetchall()
+                olds = connection.execute("select old::text from ops.change where old is not null").fetchall()
+            assert any(hidden in text for (text,) in groups) == shown
+            assert not any(other in text for (text,) in groups)
+        assert not any(hidden in text for (text,) in olds)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_page_of_the_list_without_any_visibility_shows_nothing(warehouse_dsn, tmp_path, monkeypatch, strict):
+    """All outputs lose their visibility, or in strict mode their workflow, without a word, also those of whole pages."""
+    store = small()
+    for name in "abc":
+        store.change(store.invent(name), workflow="approved")
+    with endpoint(store, monkeypatch):
+        site = pure_site(warehouse_dsn, tmp_path, strict_workflow=strict)
+        do_import(site)
+        assert len(titles(site)) == 3
+        for name in "abc":
+            output = store.outputs[store.invent(name)]
+            lost = {"workflow": None} if strict else {"visibility": None}
+            store.outputs[output.uuid] = replace(output, **lost)
+        store.noise(1)
+        assert do_import(site)["mode"] == "incremental"
+    assert titles(site) == set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
@@ -50,6 +50,7 @@ FIELDS = (
     "uuid,visibility.key,confidential,workflow.workflowStep,organisationalUnits.uuid,"
     "personAssociations.person.uuid,personAssociations.organisationalUnits.uuid"
 )
+STATED = frozenset({"visibility", "confidential", "workflow"})  # by which an output may be shown, or not
 OLD_VERSIONS = tuple(str(number) for number in range(524, 509, -1))
 VERSION = re.compile(r"/(\d{3})$")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT")
@@ -241,8 +242,21 @@ class Pure:
             offset, before, again, restart = start, 0, again + 1, True
 
     def _ids(self, teller: PureApi, part: Part, cursor: Cursor | None) -> Iterator[Page]:
-        """The list of all outputs, of each only what ``FIELDS`` names. A server that cannot tell it so gives them whole."""
-        pages = self._list(teller, "outputs", self._id, part, cursor, fields=FIELDS)
+        """The list of all outputs, of each only what ``FIELDS`` names. A server that cannot tell it so gives them whole.
+
+        What it states of no output speaks against none, where full records come from another interface; from the same one,
+        they say no more, and what is not stated there is not shown in a full import either.
+        """
+        told: set[str] = set()
+
+        def make(item: object, document: Document) -> Sequence[Record]:
+            if document is not made_of[0]:
+                made_of[0] = document
+                told.update(_stated(document.items))
+            return self._id(item, document, told if teller is not self.contents else STATED)
+
+        made_of: list[Document | None] = [None]
+        pages = self._list(teller, "outputs", make, part, cursor, fields=FIELDS)
         try:
             first = next(pages)
         except AnsweredError as error:
@@ -250,18 +264,23 @@ class Pure:
                 raise
             doubt = True
         else:
-            doubt = not any(isinstance(each, Authorship) for each in first.records) and self._is_untrue(teller, first)
+            doubt = self._leaves_out(teller, first, told)
         if doubt:
-            yield from self._list(teller, "outputs", self._id, part, cursor)
+            yield from self._list(teller, "outputs", make, part, cursor)
         else:
             yield from chain([first], pages)
 
-    @staticmethod
-    def _is_untrue(teller: PureApi, page: Page) -> bool:
-        """Whether outputs of which the list names no author have some: then it cannot tell a part of them."""
+    def _leaves_out(self, teller: PureApi, page: Page, told: Collection[str]) -> bool:
+        """Whether outputs of which the list names no author, or does not say whether they may be shown, do say so in full."""
+        wanted = {"visibility", "workflow"} if self.settings.strict_workflow else {"visibility"}
+        names_authors = any(isinstance(each, Authorship) for each in page.records)
+        if names_authors and wanted.issubset(told):
+            return False
         keys = [each.key for each in page.records if isinstance(each, Listed)][:BATCH]
-        found = (item for items, _ in teller.by_uuid("outputs", keys) for item in items)
-        return any(parse_record.authorships(item, uuid_of(item)) for item in found)
+        whole = [item for items, _ in teller.by_uuid("outputs", keys) for item in items]
+        if not _stated(whole) <= set(told):
+            return True
+        return not names_authors and any(parse_record.authorships(item, uuid_of(item)) for item in whole)
 
     def _units(self) -> Page:
         """All units, as one page: where each stands follows from all of them."""
@@ -293,13 +312,12 @@ class Pure:
     def _listed_whole(self, item: object, document: Document) -> Sequence[Record]:
         return [*parse_record.there(item), *self._output(item, document.stamp)]
 
-    def _id(self, item: object, document: Document) -> Sequence[Record]:
-        tells = any(isinstance(each, dict) and each.get("visibility") for each in document.items)
+    def _id(self, item: object, document: Document, told: Collection[str]) -> Sequence[Record]:
         return parse_record.listed(
             item,
             strict=self.settings.strict_workflow,
             affiliated=self.settings.affiliated_only,
-            tells_visibility=tells,
+            told=told,
             datestamp=document.stamp,
         )
 
@@ -425,6 +443,11 @@ class Pure:
         return Finding(
             "changes", ok=not beside, detail=f"told by {shown(teller.base)}{beside}", fix=fix if beside else None
         )
+
+
+def _stated(items: Iterable[object]) -> set[str]:
+    """Which of ``STATED`` any of these objects states."""
+    return {name for item in items if isinstance(item, dict) for name in STATED if item.get(name) is not None}
 
 
 def _number(stated: Cursor | None, name: str) -> int:

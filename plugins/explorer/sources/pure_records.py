@@ -7,7 +7,7 @@ nothing but the uuid.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -112,21 +112,19 @@ def listed(
     *,
     strict: bool = False,
     affiliated: bool = False,
-    tells_visibility: bool = False,
+    told: Collection[str] = (),
     datestamp: str | None = None,
 ) -> list[Listed | Output | Authorship]:
     """What a list with a few fields says of an output: that it is there, its units and who wrote it; or why it is left out.
 
-    Units and people go without a word where others were merged, so an output may lose its last unit unchanged. Of a list
-    that ``tells_visibility``, an output without any is not shown.
+    Units and people go without a word where others were merged, so an output may lose its last unit unchanged. ``told``: see
+    ``stated_withheld``.
     """
     key = uuid_of(item)
     if key is None or not isinstance(item, dict):
         return []
     place = f"research output {key}"
-    rule = stated_withheld(item, strict=strict)
-    if rule is None and tells_visibility and item.get("visibility") is None:
-        rule = "visibility_missing"
+    rule = stated_withheld(item, told, strict=strict)
     if rule:
         return [Listed(key), _unseen(key, rule, datestamp)]
     if (refusal := _unreadable(item)) is not None:

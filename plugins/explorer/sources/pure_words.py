@@ -7,7 +7,7 @@ locales, or wrapped: all of these are read alike, and nothing here raises for wh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, lru_cache
@@ -185,10 +185,14 @@ def withheld(item: Item, *, strict: bool = False) -> str | None:
     )
 
 
-def stated_withheld(item: Item, *, strict: bool = False) -> str | None:
-    """As ``withheld``, for an object of which only some fields were asked: what is not stated speaks against nothing."""
-    shown = item if item.get("visibility") is not None else {**item, "visibility": {"key": "FREE"}}
-    return withheld(shown, strict=strict and item.get("workflow") is not None)
+def stated_withheld(item: Item, told: Collection[str] = (), *, strict: bool = False) -> str | None:
+    """As ``withheld``, for an object of which only some fields were asked.
+
+    What is not stated speaks against nothing, but for the fields that are ``told`` of others.
+    """
+    if "visibility" not in told and item.get("visibility") is None:
+        item = {**item, "visibility": {"key": "FREE"}}
+    return withheld(item, strict=strict and ("workflow" in told or item.get("workflow") is not None))
 
 
 def _by_visibility(stated: object) -> str | None:
@@ -196,8 +200,10 @@ def _by_visibility(stated: object) -> str | None:
         return None
     if stated is None or stated in ({}, [], ""):
         return "visibility_missing"
-    keys = {one.get("key") if isinstance(one, dict) else one for one in (stated if isinstance(stated, list) else [stated])
-            if isinstance(one, str) or (isinstance(one, dict) and isinstance(one.get("key"), str | None))}  # fmt: skip
+    parts = [
+        one.get("key") if isinstance(one, dict) else one for one in (stated if isinstance(stated, list) else [stated])
+    ]
+    keys = {key if isinstance(key, str | None) else "?" for key in parts}
     if keys == {"FREE"}:
         return None
     if keys == {None}:
