@@ -19,6 +19,7 @@ from simulators.repository import VirtualClock
 from tests import demo_counts
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.timeout(1200)  # a minute of an idle machine; a busy one takes many
 
 
 @dataclass(frozen=True)
