@@ -65,6 +65,17 @@ class AirflowSite:
         assert made is not None
         return str(made["dag_run_id"])
 
+    def clear(self, dag: str, run: str, task: str) -> None:
+        """Clears a task with what follows it, as the UI does."""
+        body = {
+            "dag_run_id": run,
+            "task_ids": [task],
+            "include_downstream": True,
+            "only_failed": False,
+            "dry_run": False,
+        }
+        assert self.session.call("POST", f"dags/{dag}/clearTaskInstances", body)
+
     def states(self, dag: str, run: str) -> dict[str, str]:
         found = self.get(f"dags/{dag}/dagRuns/{run}/taskInstances?limit=100") or {"task_instances": []}
         return {task["task_id"]: task["state"] for task in found["task_instances"]}
@@ -147,6 +158,8 @@ def started(place: Path, institutions: Path) -> Iterator[AirflowSite]:
             airflow, environment = standalone.settings(
                 place, server, [institutions], {"warehouse": server.airflow_connection()}
             )
+            # no file changes, and parsing takes a core
+            environment["AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL"] = "120"
             standalone.migrate(run, server, environment)
             standalone.start(run, environment)
             session = airflow.session()
