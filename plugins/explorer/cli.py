@@ -30,6 +30,7 @@ from explorer.staging import Progress as PartProgress
 
 DONE, FAILED, WRONG_CALL, WAITS = 0, 1, 2, 3
 ROWS = ("uploaded", "valid", "rejected")
+ENTITIES = ("outputs", "authors", "departments")
 
 app = typer.Typer(
     help="Brings an institution's research outputs, authors and departments into the warehouse of the Explorer.\n\n"
@@ -127,6 +128,7 @@ def check(institution: Name, *, as_json: AsJson = False, as_csv: AsCsv = False) 
 
     Of a spreadsheet it prints the report: what was mended, left out and refused, row by row; with --csv that alone.
     """
+    _one_form(as_json=as_json, as_csv=as_csv)
     place = _site(institution)
     findings = [{"name": "configuration", "ok": True, "detail": str(place.institution.path), "fix": None}]
     made: report.Report | None = None
@@ -367,7 +369,7 @@ def _print_import(place: flow.Site, made: Mapping[str, Any]) -> None:
     if tally:
         table = Table("", "outputs", "authors", "departments")
         for key in tally["outputs"]:
-            row = [str(tally[entity].get(key, "")) for entity in ("outputs", "authors", "departments")]
+            row = [str(tally[entity].get(key, "")) for entity in ENTITIES]
             if any(cell not in {"0", ""} for cell in row) or key == "published":
                 name = f"would be {key}" if status in UNCHANGED and key in CHANGES else key.replace("_", " ")
                 table.add_row(name, *row, style="bold" if key == "published" else None)
@@ -379,15 +381,19 @@ def _print_import(place: flow.Site, made: Mapping[str, Any]) -> None:
                 console.print(
                     f"{would}{word}: " + ", ".join(f"{n} {_plain(reason)}" for reason, n in sorted(reasons.items()))
                 )
-        if tally["outputs"]["rejected"]:
-            console.print(f"`bin/explorer rejects {place.institution.slug}` lists the rejected records")
+        if any(numbers["rejected"] or numbers["excluded"] for numbers in (tally[e] for e in ENTITIES)):
+            console.print(f"`bin/explorer rejects {place.institution.slug}` lists the rejected and excluded records")
     if "error" in made:
         console.print(f"[red]{_plain(made['error'].get('task', ''))}: {_plain(made['error']['message'])}[/]")
 
 
 @app.command()
 def status(
-    institution: Annotated[str | None, typer.Argument(metavar="[SLUG]")] = None, *, as_json: AsJson = False
+    institution: Annotated[
+        str | None, typer.Argument(metavar="SLUG", help="One institution (or the path of its YAML). Left out: all.")
+    ] = None,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Show the institutions, or one, each with its last import and what is published now."""
     with _warehouse() as connection:
@@ -419,7 +425,7 @@ def status(
     for m in made:
         tally = m["tally"]
         now = published.get(m["institution"], {})  # also where the last import changed nothing
-        numbers = [str(now[e]["published"]) if e in now else "0" for e in ("outputs", "authors", "departments")]
+        numbers = [str(now[e]["published"]) if e in now else "0" for e in ENTITIES]
         rejected = str(tally["outputs"]["rejected"]) if "outputs" in tally else ""
         seconds = f"{sum(m['seconds'].values()):.1f}"
         name = _plain(names[m["institution"]])
@@ -440,6 +446,7 @@ def _attention(made: Mapping[str, Any]) -> str:
 @app.command()
 def rejects(institution: Slug, *, number: Number = None, as_json: AsJson = False, as_csv: AsCsv = False) -> None:
     """List the records of an import that are not published for a reason of their own, and why."""
+    _one_form(as_json=as_json, as_csv=as_csv)
     with _warehouse() as connection:
         slug = _slug(connection, institution)
         import_id = _number(connection, slug, number)
@@ -471,6 +478,7 @@ def _number(connection: database.Connection, slug: str, number: int | None) -> i
 @app.command()
 def diff(institution: Slug, *, number: Number = None, as_json: AsJson = False, as_csv: AsCsv = False) -> None:
     """Show what an import changed; of a dry run, or one that waits, what it would change."""
+    _one_form(as_json=as_json, as_csv=as_csv)
     with _warehouse() as connection:
         slug = _slug(connection, institution)
         import_id = _number(connection, slug, number)
@@ -484,7 +492,9 @@ def diff(institution: Slug, *, number: Number = None, as_json: AsJson = False, a
         for row in rows:
             table.add_row(*(_plain(cell or "") for cell in row))
         _console().print(
-            table if rows else f"Import {import_id} of {slug} changed nothing (a first import has no history)."
+            table
+            if rows
+            else f"No change is recorded for import {import_id} of {slug}: there was none, or it was the first."
         )
 
 
@@ -501,7 +511,12 @@ def rollback(
     The institution is then on hold until `release`, or else its schedule would undo this; its next import is full.
     """
     place = _site(institution)
-    import_id = flow.rollback(place, to_import=to, by=getpass.getuser(), dry_run=dry_run)
+    try:
+        import_id = flow.rollback(place, to_import=to, by=getpass.getuser(), dry_run=dry_run)
+    except HaltedError as error:
+        if error.code in {"no_such_institution", "no_such_import", "history_gone"}:
+            raise typer.BadParameter(str(error)) from error
+        raise
     with database.connect(place.dsn) as connection:
         made = flow.object_of(connection, import_id)
     _print_json(made) if as_json else _print_import(place, made)
@@ -512,8 +527,9 @@ def rollback(
 @app.command()
 def release(institution: Slug) -> None:
     """Lift the hold of an institution that was rolled back, so that imports go on."""
-    why = flow.release(_site(institution))
-    errors.print(f"released; it was on hold: {_plain(why)}" if why else "it was not on hold")
+    place = _site(institution)
+    why, slug = flow.release(place), place.institution.slug
+    errors.print(f"{slug} is released; it was on hold: {_plain(why)}" if why else f"{slug} was not on hold")
 
 
 @app.command()
@@ -525,8 +541,7 @@ def export(
     as_csv: AsCsv = False,
 ) -> None:
     """Print what is published: outputs, authors, departments, or attention, sorted by key. JSON unless --csv is given."""
-    if as_json and as_csv:
-        raise typer.BadParameter("choose --json or --csv")
+    _one_form(as_json=as_json, as_csv=as_csv)
     with _warehouse() as connection:
         names, rows = exports.published(connection, _slug(connection, institution), what)
     if as_csv:
@@ -547,6 +562,7 @@ def landing(
 
     Visits the pages that are due, gently; with `landing_pages: true` in its YAML that also happens once a day.
     """
+    _one_form(as_json=as_json, as_csv=as_csv)
     place = _site(institution)
     if not stored:
         flow.check_landing_pages(place, lambda line: errors.print(_plain(line)))
@@ -568,7 +584,8 @@ def landing(
     if table.rows:
         _console().print(table)
     tracked = sum(each["state"] == "trackable" for each in found)
-    _console().print(f"{tracked:,} of {len(found):,} landing pages can be tracked")
+    sentence = f"{tracked:,} of {len(found):,} landing pages can be tracked"
+    _console().print(sentence if found else f"No landing page of {place.institution.slug} is known.")
 
 
 @app.command("forget-attention")
@@ -587,6 +604,11 @@ def forget_attention(institution: Slug) -> None:
 def stop() -> None:
     """Stop the embedded Postgres (it also stops by itself after a minute without work)."""
     errors.print("stopped" if local.stop() else "it was not running")
+
+
+def _one_form(*, as_json: bool, as_csv: bool) -> None:
+    if as_json and as_csv:
+        raise typer.BadParameter("choose --json or --csv")
 
 
 def _print_json(made: object) -> None:

@@ -212,21 +212,22 @@ def open_import(place: Site, request: Request, files: uploads.Sent | uploads.Aga
 
 
 def _sweep(place: Site, source: Source, connection: Connection) -> str | None:
-    """Why this import has to be full although changes are told: deletions are not, and the last full one is long ago."""
+    """Why this import has to be full although changes are told: not all are, and the last full one is long ago."""
     every: timedelta | None = getattr(place.institution.source, "sweep_every", None)
     age = imports.since_whole(connection, place.institution.slug)
     connection.commit()  # nothing stays locked while the source is asked
     if every is None or age is None or not isinstance(source, Sweeps) or age < every * SWEEP_IS_NEAR:
         return None
     try:
-        if source.reports_deletions():
-            return None
+        untold = source.untold()
     except SourceError as error:
-        log.warning("whether deletions are reported could not be asked: %s", error)  # what reads next will fail with it
+        log.warning("whether all is told could not be asked: %s", error)  # what reads next will fail with it
+        return None
+    if untold is None:
         return None
     if age == timedelta.max:
-        return "the repository does not report deletions, and there was no full import without losses yet"
-    return f"the repository does not report deletions, and {age.days} days have passed since the last full import"
+        return f"{untold}, and there was no full import without losses yet"
+    return f"{untold}, and {age.days} days have passed since the last full import"
 
 
 def _kind_in_words(institution: Institution) -> str:

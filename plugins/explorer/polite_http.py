@@ -56,6 +56,21 @@ class Answer:
     body: bytes
 
 
+# Codes of errors where nobody answered, or nobody was asked: their sentences say what to do.
+NO_ANSWER = frozenset(
+    {
+        "unreachable",
+        "timeout",
+        "cut_off",
+        "unknown_host",
+        "private_address",
+        "insecure_address",
+        "certificate",
+        "redirected",
+    }
+)
+
+
 class ServerError(SourceError):
     """The server went on answering 429 or 5xx after all retries; ``answer`` is its last one."""
 

@@ -615,7 +615,7 @@ def test_check_shows_what_a_person_has_to_see() -> None:
     assert findings["header"].detail.startswith("row 3")
     assert "doi = doi" in findings["columns"].detail
     assert findings["rows"].detail == "4 uploaded, 3 valid, 1 rejected"
-    assert findings["no_identifier"].detail == "in 1 places"
+    assert findings["no_identifier"].detail == "in 1 place"
     assert "row 4: doi:10.5555/a1" in findings["sample"].detail
     assert findings["no_author_column"].fix
 

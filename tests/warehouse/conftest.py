@@ -1,11 +1,14 @@
-"""A database with the whole schema, copied for each test; and Great Expectations out of the way where SQL is tested."""
+"""A database with the whole schema, copied for each test; Great Expectations out of the way; the command line."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
-from explorer import database, flow, local, validation
+from explorer import cli, database, flow, local, validation
 from tests.conftest import _create, _drop
 
 
@@ -36,3 +39,16 @@ def without_expectations(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(validation, "validate", pass_all)
     monkeypatch.setattr(flow, "rules_version", lambda: "rules")
+
+
+@pytest.fixture
+def explorer(monkeypatch: pytest.MonkeyPatch, warehouse_dsn: str) -> Iterator[Callable[..., Result]]:
+    """Runs ``bin/explorer`` in this process, on this test's warehouse; the log is then set up again as it was."""
+    monkeypatch.setattr(local, "warehouse_dsn", lambda: warehouse_dsn)
+    loggers = [logging.getLogger(name) for name in ("", "explorer", "urllib3")]
+    levels = [each.level for each in loggers]
+    handlers = logging.getLogger().handlers[:]
+    yield lambda *arguments: CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+    logging.getLogger().handlers[:] = handlers
+    for each, level in zip(loggers, levels, strict=True):
+        each.setLevel(level)

@@ -1,16 +1,15 @@
 """The check of landing pages in the warehouse: which outputs, kept with a date, asked again rarely, and shown."""
 
 import json
-import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import Result
 
-from explorer import cli, config, database, flow, landing_pages
+from explorer import config, database, flow, landing_pages
 from simulators.landing import KINDS, PREFIX, LandingPages
 from simulators.serving import Fault
 from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
@@ -19,18 +18,6 @@ from tests.warehouse.test_flow import do_import
 
 pytestmark = pytest.mark.usefixtures("without_expectations")
 FAST = replace(landing_pages.LIMITS, requests_per_second=1000, backoff=0.01, read_timeout=2)
-
-
-@pytest.fixture(autouse=True)
-def log_as_before() -> Iterator[None]:
-    """The command line sets up the log of the process; other tests read theirs."""
-    loggers = [logging.getLogger(name) for name in ("explorer", "urllib3")]
-    levels = [each.level for each in loggers]
-    handlers = logging.getLogger().handlers[:]
-    yield
-    logging.getLogger().handlers[:] = handlers
-    for each, level in zip(loggers, levels, strict=True):
-        each.setLevel(level)
 
 
 @pytest.fixture
@@ -124,21 +111,22 @@ def test_an_output_that_changes_its_page_is_looked_at_anew_and_one_that_goes_is_
     assert not {"o2", "o6"} & states(site).keys()
 
 
-def test_the_check_is_told_in_the_import_and_by_the_command_line(site, pages, monkeypatch: pytest.MonkeyPatch):
+def test_the_check_is_told_in_the_import_and_by_the_command_line(
+    site, pages, monkeypatch: pytest.MonkeyPatch, explorer: Callable[..., Result]
+):
     monkeypatch.setattr(landing_pages, "HANDLES", pages.url)
     monkeypatch.setattr(landing_pages, "LIMITS", FAST)
     monkeypatch.setattr(landing_pages.check, "__kwdefaults__", {"handles": pages.url, "limits": FAST, "pages": 500})
     monkeypatch.setattr(flow, "site", lambda _: site)
-    monkeypatch.setattr(cli.local, "warehouse_dsn", lambda: site.dsn)
     sentence = flow.check_landing_pages(site)
     assert sentence.startswith(
         "5 of 9 landing pages can be tracked; 3 lack tags that name an identifier; 1 do not exist"
     )
-    done = CliRunner().invoke(cli.app, ["landing", str(site.institution.path), "--json"])
+    done = explorer("landing", site.institution.path, "--json")
     rows = {row["key"]: row for row in json.loads(done.stdout)}
     assert rows["o2"]["missing"] == ["identifier", "title", "author", "date"]
     assert rows["o1"]["identifiers"] == ["doi:10.5555/landing.1"]
-    done = CliRunner().invoke(cli.app, ["landing", str(site.institution.path), "--stored"])
+    done = explorer("landing", site.institution.path, "--stored")
     assert "5 of 9 landing pages can be tracked" in done.stdout
     assert "no meta tag names" in done.stdout
     assert do_import(site)["attention"]["landing_pages"]["state"] == sentence

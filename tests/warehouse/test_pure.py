@@ -220,6 +220,18 @@ def test_a_key_without_changes_reads_everything_and_says_so(warehouse_dsn, tmp_p
     assert titles(site) == {"Another title", "Title c"}
 
 
+def test_everything_is_read_again_after_a_month(warehouse_dsn, tmp_path, monkeypatch):
+    with endpoint(small(), monkeypatch):
+        site = pure_site(warehouse_dsn, tmp_path)
+        do_import(site)
+        with database.connect(site.dsn) as connection:
+            connection.execute("update ops.import set started_at = started_at - interval '30 days'")
+        made = do_import(site)
+    assert (made["mode"], made["reason"]) == (
+        "full", "Pure may leave a change untold, and 30 days have passed since the last full import"
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("kind", ["sequence_restart", "old_token"])
 def test_a_server_that_loses_our_place(warehouse_dsn, tmp_path, monkeypatch, kind):
     """The import stops and alarms; nothing changes; the next one is full."""

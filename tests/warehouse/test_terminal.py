@@ -6,17 +6,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from typer.testing import CliRunner
 
-from explorer import cli, flow, local
+from explorer import flow
 
+pytestmark = pytest.mark.usefixtures("without_expectations")
 ROW = "Author,Department,DOI\nGulliver,Eggs,10.5555/terminal.1\n"
-
-
-@pytest.fixture
-def explorer(monkeypatch: pytest.MonkeyPatch, warehouse_dsn: str, without_expectations: None) -> Callable[..., Result]:
-    monkeypatch.setattr(local, "warehouse_dsn", lambda: warehouse_dsn)
-    return lambda *arguments: CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
 
 
 def yaml(folder: Path, source: str) -> Path:
@@ -34,6 +28,22 @@ def test_an_import_that_never_opened_is_not_shown_as_the_one_before(explorer: Ca
     assert (made["import_id"], made["status"], made["error"]["task"]) == (None, "failed", "open_import")
     assert "nowhere cannot be read" in made["error"]["message"]
     assert made["error"]["message"] in gone.stderr
+
+
+def test_a_call_that_cannot_be_answered_is_wrong_and_not_failed(explorer: Callable[..., Result], tmp_path: Path):
+    (tmp_path / "p.csv").write_text(ROW + "Gulliver,Eggs,\n", encoding="utf-8")
+    file = yaml(tmp_path, "publications: p.csv")
+    assert "`bin/explorer rejects lilliput` lists" in explorer("import", file).stdout
+    for call, sentence in (
+        (("rollback", file, "--to", 9), "import 9 of lilliput published nothing; these did: 1"),
+        (("diff", "lilliput", "--json", "--csv"), "choose --json or --csv"),
+        (("diff", "lilliput", "--import", 9), "lilliput has no import 9"),
+        (("approve", file), "no import of lilliput waits for approval"),
+        (("status", "laputa"), "laputa was never imported into this warehouse; it knows: lilliput"),
+    ):
+        refused = explorer(*call)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert sentence in " ".join(refused.stderr.replace("│", " ").split())
 
 
 def test_whatever_breaks_an_import_its_object_is_printed(

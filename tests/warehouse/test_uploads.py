@@ -12,9 +12,8 @@ from pathlib import Path
 import fsspec
 import pytest
 from click.testing import Result
-from typer.testing import CliRunner
 
-from explorer import cli, config, database, flow, imports, local, uploads, watched
+from explorer import config, database, flow, imports, uploads, watched
 from explorer.imports import BusyError, HaltedError, Request
 from explorer.sources import SourceError
 from tests.samples import sample
@@ -337,17 +336,6 @@ def test_a_folder_that_cannot_be_read(tmp_path: Path):
 
 
 # --- the command line
-
-
-@pytest.fixture
-def explorer(monkeypatch: pytest.MonkeyPatch, warehouse_dsn: str) -> Callable[..., Result]:
-    """Runs ``bin/explorer`` in this process, on this test's warehouse."""
-    monkeypatch.setattr(local, "warehouse_dsn", lambda: warehouse_dsn)
-
-    def run(*arguments: object) -> Result:
-        return CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
-
-    return run
 
 
 def test_the_commands(explorer: Callable[..., Result], place: flow.Site, tmp_path: Path):

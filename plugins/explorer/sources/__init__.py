@@ -162,10 +162,13 @@ class ReadsFiles(Protocol):
 
 @runtime_checkable
 class Sweeps(Protocol):
-    """A source of which only a whole list may show what was deleted: then an import is full every now and then."""
+    """A source of which only a whole list may show all that happened: then an import is full every now and then."""
 
-    def reports_deletions(self) -> bool:
-        """Whether it tells of each deletion. May ask the source. Raises ``SourceError``."""
+    def untold(self) -> str | None:
+        """What it does not tell, as half a sentence, the first half of the reason of a full import; None: it tells all.
+
+        May ask the source. Raises ``SourceError``.
+        """
 
 
 # The code of an error that says that the source has lost our place in its list of changes: the next import is full.

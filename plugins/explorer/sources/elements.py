@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from explorer.config import ElementsSource
-from explorer.polite_http import Answer, Limits, PoliteSession, shown
+from explorer.polite_http import NO_ANSWER, Answer, Limits, PoliteSession, shown
 from explorer.records import Author, Authorship, Listed, Output, Record
 from explorer.sources import OUTPUTS_BY_KEY, Abilities, Cursor, Finding, Page, Part, Plan, SourceError
 from explorer.sources import elements_records as parse_record
@@ -160,9 +160,9 @@ class Elements:
             raise SourceError("another_version", message)
         return Levels(version(about.product), version(about.schema))
 
-    def reports_deletions(self) -> bool:
-        """Never all of them: what turns private is never reported."""
-        return False
+    def untold(self) -> str | None:
+        """Changes that leave the date as it was; which ids there are is compared by every import."""
+        return "Elements gives some changes no date"
 
     # --- what there is to read
 
@@ -386,9 +386,8 @@ class Elements:
             about = self.api.ask(self.api.address("my-account"))
             levels = self.levels
         except SourceError as error:
-            yield Finding(
-                "my-account", ok=False, detail=str(error), fix="correct the connection's host, login, password"
-            )
+            fix = None if error.code in NO_ANSWER else "correct the connection's host, login, password"
+            yield Finding("my-account", ok=False, detail=str(error), fix=fix)
             return
         yield Finding("my-account", ok=True, detail=f"{base}: Elements {about.product or '?'}, schema {about.schema}")
         yield self._check_privacy(levels)

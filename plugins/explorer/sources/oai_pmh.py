@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from explorer.config import Institution, OaiPmhSource
-from explorer.polite_http import Limits, PoliteSession, ServerError, ahead, shown
+from explorer.polite_http import NO_ANSWER, Limits, PoliteSession, ServerError, ahead, shown
 from explorer.records import Department, Note, Output
 from explorer.sources import Abilities, Cursor, Finding, Page, Part, Plan, SourceError
 from explorer.sources.oai_departments import DepartmentFile
@@ -134,9 +134,10 @@ class OaiPmh:
         in_records = self.settings.departments.mode == "source" and self.accent.names_departments
         return Abilities(says_changes=not any(isinstance(each, str) for each in files), names_departments=in_records)
 
-    def reports_deletions(self) -> bool:
-        """Whether deleted records stay in the lists: OAI-PMH 2.0, section 2.5.1. ``transient`` promises nothing."""
-        return self.repository.identity.deletions == "persistent"
+    def untold(self) -> str | None:
+        """Deletions, unless deleted records stay in the lists: OAI-PMH 2.0, section 2.5.1. ``transient`` promises nothing."""
+        persistent = self.repository.identity.deletions == "persistent"
+        return None if persistent else "the repository does not report deletions"
 
     @property
     def overlap(self) -> timedelta:
@@ -436,8 +437,8 @@ class OaiPmh:
         try:
             identity = self.repository.identity
         except SourceError as error:
-            away = isinstance(error, ServerError) or error.code in {"unreachable", "timeout", "cut_off"}
-            fix = None if away else "source.url must be the OAI-PMH base URL"
+            told = isinstance(error, ServerError) or error.code in NO_ANSWER  # the sentence says what to do
+            fix = None if told else "source.url must be the OAI-PMH base URL"
             yield Finding("address", ok=False, detail=str(error), fix=fix)
             return
         yield Finding(

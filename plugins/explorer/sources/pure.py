@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from explorer import connections
 from explorer.config import PureSource
-from explorer.polite_http import Limits, PoliteSession, shown
+from explorer.polite_http import NO_ANSWER, Limits, PoliteSession, shown
 from explorer.records import Authorship, Listed, Note, Output, Record
 from explorer.sources import OUTPUTS_BY_KEY, Abilities, Cursor, Finding, Page, Part, Plan, SourceError
 from explorer.sources import pure_changes as audit
@@ -100,9 +100,9 @@ class Pure:
             return self.find_teller()
         return self.contents if self.contents.dialect == "old" else None
 
-    def reports_deletions(self) -> bool:
-        """Never all of them, nor all changes for certain."""
-        return False
+    def untold(self) -> str | None:
+        """Changes that ``/changes`` swallows; deletions are found by every import."""
+        return "Pure may leave a change untold"
 
     # --- what there is to read
 
@@ -390,7 +390,7 @@ class Pure:
             fix = (
                 "correct the connection's host (the base URL, like https://HOST/ws/api/524) and password (the API key)"
             )
-            yield Finding("interface", ok=False, detail=str(error), fix=fix)
+            yield Finding("interface", ok=False, detail=str(error), fix=None if error.code in NO_ANSWER else fix)
             return
         what = "the new API" if api.dialect == "new" else f"the old web service {api.base.rpartition('/')[2]}"
         yield Finding("interface", ok=True, detail=f"{shown(api.base)}: {what}")
@@ -417,10 +417,8 @@ class Pure:
         rules = sorted({each.withheld for each in made if each.withheld})
         titles = [each.title for each in made if not each.withheld and each.title][:SAMPLE]
         passing = sum(not each.withheld and each.refusal is None for each in made)
-        detail = f"{passing} of {len(made)} may be shown"
-        detail += (f"; held back: {', '.join(rule.replace('_', ' ') for rule in rules)}" if rules else "") + (
-            f": {'; '.join(titles)}" if titles else ""
-        )
+        detail = f"{passing} of {len(made)} may be shown" + (f": {'; '.join(titles)}" if titles else "")
+        detail += f"\nheld back: {', '.join(rule.replace('_', ' ') for rule in rules)}" if rules else ""
         unseen = passing == 0 and set(rules) <= {"visibility_missing"}
         fix = "let the key read `visibility`: what does not say that it is FREE is not shown" if unseen else None
         return Finding("visibility", ok=not unseen, detail=detail, fix=fix)

@@ -138,7 +138,8 @@ class SpreadsheetSource:
                 yield from self._check_groups()
             sheet = self.sheet()
         except SourceError as error:
-            fix = None if error.code == "no_upload" else "Mend the file and send it again."
+            refused = error.code in {"file_refused", "groups_refused"}  # of any other the sentence says what to do
+            fix = "Mend the file and send it again." if refused else None
             yield Finding("file", ok=False, detail=str(error), fix=fix)
             return
         yield Finding("publications file", ok=True, detail=self._name(self.publications))
@@ -180,7 +181,9 @@ class SpreadsheetSource:
         of_the_file = {note.code for note in (*sheet.table.notes, *sheet.notes)}
         for code, count in report.counts.items():
             if code not in of_the_file:
-                yield Finding(code, ok=True, detail=f"in {count:,} places", fix=TO_DO.get(code))
+                yield Finding(
+                    code, ok=True, detail=f"in {count:,} {'place' if count == 1 else 'places'}", fix=TO_DO.get(code)
+                )
         yield Finding("sample", bool(samples), "\n".join(samples) or "no row has a valid identifier")
 
     def _hierarchy(self) -> Hierarchy:
