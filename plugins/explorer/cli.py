@@ -36,8 +36,8 @@ app = typer.Typer(
     help="Brings an institution's research outputs, authors and departments into the warehouse of the Explorer.\n\n"
     "An institution is named by its slug (its YAML lies in include/institutions, or it was imported before) or by the path"
     " of its YAML. Start with `check`, then `import --dry-run`, then `import`.\n\n"
-    "Exit status: 0 done, 1 the import failed, 2 the call or the configuration is wrong, 3 it waits for approval and"
-    " nothing has changed.",
+    "Exit status: 0 done, 1 the import failed or `check` found something wrong, 2 the call or the configuration is wrong,"
+    " 3 it waits for approval and nothing has changed.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",

@@ -483,7 +483,7 @@ def review(place: Site, import_id: int, *, approved: bool = False, stays: bool =
             _ask(institution, import_id, "; ".join(sentences))
             return "awaiting_approval"
         if result.removed_by_privacy:
-            sentence = f"{result.removed_by_privacy} things are removed by privacy; such removals never wait"
+            sentence = f"removed by privacy: {result.removed_by_privacy:,}; such removals never wait for approval"
             _alarm(f"{institution.name}: import {import_id} removes what turned private", sentence)
         return "running"
 
@@ -744,7 +744,10 @@ def look_who_is_late(folders: Sequence[Path]) -> list[str]:
     with database.connect(dsn) as connection:
         sentences = history.late(connection, expected, datetime.now(UTC))
     if sentences:
-        _alarm(f"{len(sentences)} institution(s) are late", "; ".join(sentences))
+        _alarm(
+            f"{len(sentences)} {'institution is' if len(sentences) == 1 else 'institutions are'} late",
+            "; ".join(sentences),
+        )
     return sentences
 
 

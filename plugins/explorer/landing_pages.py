@@ -252,11 +252,15 @@ def summary(states: Mapping[str, int]) -> str | None:
     if not asked:
         return None
     words = {
-        "incomplete": "lack tags that name an identifier", "contradicts": "name another identifier",
-        "not_html": "are no pages of HTML", "robots": "must not be visited by robots", "missing": "do not exist",
-        "unreachable": "could not be reached",
-    }  # fmt: skip
+        "incomplete": ("lacks tags that name an identifier", "lack tags that name an identifier"),
+        "contradicts": ("names another identifier", "name another identifier"),
+        "not_html": ("is no page of HTML", "are no pages of HTML"),
+        "robots": ("must not be visited by robots", "must not be visited by robots"),
+        "missing": ("does not exist", "do not exist"),
+        "unreachable": ("could not be reached", "could not be reached"),
+    }
     sentence = f"{states.get('trackable', 0):,} of {asked:,} landing pages can be tracked"
-    others = [f"{states[state]:,} {word}" for state, word in words.items() if states.get(state)]
+    others = [f"{n:,} {one if n == 1 else many}" for state, (one, many) in words.items() if (n := states.get(state))]
     waiting = states.get("not_asked_yet", 0)
-    return "; ".join([sentence, *others, *([f"{waiting:,} are looked at later"] if waiting else [])])
+    later = f"{waiting:,} {'is' if waiting == 1 else 'are'} looked at later"
+    return "; ".join([sentence, *others, *([later] if waiting else [])])

@@ -33,6 +33,8 @@ from explorer.sources import SourceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
+    from explorer.config import Politeness
+
 Item = TypeVar("Item")
 
 VERSION = "0.1.0"
@@ -101,6 +103,16 @@ class Limits:
     read_timeout: float = 180.0  # between two bytes; one slow page in a hundred takes minutes
     body_timeout: float = 900.0  # for a whole body
     max_bytes: int = 64 * 1024 * 1024
+
+    @classmethod
+    def of(cls, politeness: Politeness) -> Self:
+        """What the configuration of a source says; the rest as always."""
+        return cls(
+            requests_per_second=politeness.requests_per_second,
+            connections=politeness.connections,
+            connect_timeout=politeness.connect_timeout,
+            read_timeout=politeness.read_timeout,
+        )
 
 
 class Turns(Protocol):

@@ -120,7 +120,7 @@ def test_the_check_is_told_in_the_import_and_by_the_command_line(
     monkeypatch.setattr(flow, "site", lambda _: site)
     sentence = flow.check_landing_pages(site)
     assert sentence.startswith(
-        "5 of 9 landing pages can be tracked; 3 lack tags that name an identifier; 1 do not exist"
+        "5 of 9 landing pages can be tracked; 3 lack tags that name an identifier; 1 does not exist"
     )
     done = explorer("landing", site.institution.path, "--json")
     rows = {row["key"]: row for row in json.loads(done.stdout)}

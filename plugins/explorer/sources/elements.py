@@ -482,17 +482,11 @@ def source(institution: Institution, connection: Connection | None, *, hash_key:
             " the source of this institution, where the network between is your own"
         )
         raise SourceError("insecure_address", message)
-    politeness = settings.politeness
     session = PoliteSession(
-        Limits(
-            requests_per_second=politeness.requests_per_second,
-            connections=politeness.connections,
-            connect_timeout=politeness.connect_timeout,
-            read_timeout=politeness.read_timeout,
-        ),
+        Limits.of(settings.politeness),
         allow_http=settings.allow_http,
         allow_private_hosts=settings.allow_private_hosts,
         auth=(connection.login, connection.password) if connection.login else None,
-        user_agent=politeness.user_agent,
+        user_agent=settings.politeness.user_agent,
     )
     return Elements(ElementsApi(base, session), settings, institution.privacy.level, institution.uri_domains)

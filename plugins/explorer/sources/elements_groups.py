@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from explorer import mapping
 from explorer.records import Department, Level, Note, Refusal
+from explorer.sources.circles import upwards, without_circles
 from explorer.sources.elements_records import Levels, stricter
 from explorer.sources.elements_xml import API, Element
 
@@ -83,26 +84,10 @@ def departments(groups: Sequence[Group], root: str | None, exclude: Collection[s
 
 
 def _without_cycles(known: Mapping[str, Group]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Each group's parents, and those that are left out because they would close a cycle; in any order the same."""
+    """Each group's parents, and those that are left out because they would close a circle."""
     stated = {(each.key, parent) for each in known.values() for parent in each.parents}
     stated |= {(child, each.key) for each in known.values() for child in each.children}
-    parents: dict[str, list[str]] = {key: [] for key in known}
-    left_out: dict[str, list[str]] = defaultdict(list)
-    for child, parent in sorted(stated):
-        if child not in known or parent not in known:
-            continue
-        (left_out if child in _up(parents, parent) else parents)[child].append(parent)
-    return parents, left_out
-
-
-def _up(parents: Mapping[str, Sequence[str]], key: str) -> set[str]:
-    """A group and all above it."""
-    reached, waiting = {key}, [key]
-    while waiting:
-        new = set(parents[waiting.pop()]) - reached
-        reached |= new
-        waiting.extend(new)
-    return reached
+    return without_circles(known, (pair for pair in stated if known.keys() >= set(pair)))
 
 
 def _below(parents: Mapping[str, Sequence[str]], roots: Iterable[str], exclude: set[str]) -> set[str]:
@@ -125,7 +110,7 @@ def _inherited(known: Mapping[str, Group], parents: Mapping[str, Sequence[str]])
     levels: dict[str, Level | None] = {}
     for key in known:
         level = known[key].level
-        for above in _up(parents, key):
+        for above in upwards(parents, key):
             level = stricter(level, known[above].level)
         levels[key] = level
     return levels

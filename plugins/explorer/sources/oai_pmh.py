@@ -617,17 +617,11 @@ def source(institution: Institution, connection: object, *, hash_key: bytes) -> 
         found = accent(settings.platform)
     except LookupError:
         raise SourceError("unknown_platform", f"OAI-PMH platform {settings.platform} is not built yet.") from None
-    politeness = settings.politeness
     session = PoliteSession(
-        Limits(
-            requests_per_second=politeness.requests_per_second,
-            connections=politeness.connections,
-            connect_timeout=politeness.connect_timeout,
-            read_timeout=politeness.read_timeout,
-        ),
+        Limits.of(settings.politeness),
         allow_http=True,  # many repositories speak http only, and OAI-PMH carries no secret
         allow_private_hosts=settings.allow_private_hosts,
-        user_agent=politeness.user_agent,
+        user_agent=settings.politeness.user_agent,
     )
     repository = OaiRepository(settings.url, session)
     names = FinalNames(repository, located(institution), settings.new_name_column)

@@ -540,19 +540,13 @@ def _finder(settings: PureSource, connection: Connection, version: str | None) -
         raise SourceError("insecure_address", message)
     if not connection.password:
         raise SourceError("no_key", f"the Airflow connection `{connection.id}` has no password: give it the API key")
-    politeness = settings.politeness
     session = PoliteSession(
-        Limits(
-            requests_per_second=politeness.requests_per_second,
-            connections=politeness.connections,
-            connect_timeout=politeness.connect_timeout,
-            read_timeout=politeness.read_timeout,
-        ),
+        Limits.of(settings.politeness),
         allow_http=settings.allow_http,
         allow_private_hosts=settings.allow_private_hosts,
         auth=_basic(connection.extra),
         secret_headers={"api-key": connection.password},
-        user_agent=politeness.user_agent,
+        user_agent=settings.politeness.user_agent,
     )
     return lambda: interface(base, version, session, connection.password)
 

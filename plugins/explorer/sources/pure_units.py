@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from explorer.records import Department, Note, Refusal
+from explorer.sources.circles import without_circles
 from explorer.sources.pure_words import PRIVATE, misshapen, text, uuid_of, uuids, withheld
 
 WITHHELD = "(withheld)"
@@ -41,7 +42,7 @@ def departments(units: Iterable[Unit]) -> list[Department]:
     """
     known = {each.key: each for each in units}
     shown = {key: _visible_above(known, key) for key, each in known.items() if _is_shown(each)}
-    parents, cycles = _without_cycles(shown)
+    parents, cycles = without_circles(shown, ((key, above) for key, all_of in shown.items() for above in all_of))
     return [_department(known[key], parents.get(key, ()), cycles.get(key, ())) for key in sorted(known)]
 
 
@@ -92,25 +93,3 @@ def _visible_above(known: Mapping[str, Unit], key: str) -> set[str]:
         else:
             waiting.extend(above.parents)
     return found
-
-
-def _without_cycles(stated: Mapping[str, set[str]]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Each unit's parents, and those left out because they would close a circle; in any order of the units the same."""
-    parents: dict[str, list[str]] = {key: [] for key in stated}
-    left_out: dict[str, list[str]] = {}
-    for child, parent in sorted((child, parent) for child, all_of in stated.items() for parent in all_of):
-        if child in _up(parents, parent):
-            left_out.setdefault(child, []).append(parent)
-        else:
-            parents[child].append(parent)
-    return parents, left_out
-
-
-def _up(parents: Mapping[str, Sequence[str]], key: str) -> set[str]:
-    """A unit and all above it."""
-    reached, waiting = {key}, [key]
-    while waiting:
-        new = set(parents[waiting.pop()]) - reached
-        reached |= new
-        waiting.extend(new)
-    return reached
