@@ -494,7 +494,7 @@ def diff(institution: Slug, *, number: Number = None, as_json: AsJson = False, a
         _console().print(
             table
             if rows
-            else f"No change is recorded for import {import_id} of {slug}: there was none, or it was the first."
+            else f"No change is recorded for import {import_id} of {slug}: there was none, or it was the first, or declined."
         )
 
 
