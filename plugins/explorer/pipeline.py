@@ -51,6 +51,7 @@ DEFAULTS: dict[str, Any] = {
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=15),
     "execution_timeout": timedelta(hours=2),
+    "weight_rule": "upstream",  # what is begun is ended first: runs that wait for their turn do not go before the work
 }
 
 

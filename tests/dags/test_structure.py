@@ -68,6 +68,11 @@ def test_as_many_lists_are_read_at_once_as_the_source_allows_connections(dags):
     }
 
 
+def test_what_is_begun_is_ended_before_other_runs_look_whether_it_is_their_turn(dags):
+    flow = dags(lilliput=GOOD)["import_lilliput"]
+    assert {str(task.weight_rule) for task in flow.tasks} == {"upstream"}
+
+
 def test_what_turns_a_run_red_or_green(dags):
     flow = dags(lilliput=GOOD)["import_lilliput"]
     rules = {t.task_id: str(t.trigger_rule.value) for t in flow.tasks if str(t.trigger_rule.value) != "all_success"}
