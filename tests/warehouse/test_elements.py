@@ -445,3 +445,24 @@ def test_what_slips_through_numbered_pages_is_fetched_singly(warehouse_dsn, tmp_
     assert "526" in keys
     assert keys - {"501"} == {key for key in place.publications if key in keys}
     assert len(keys - {"501"}) == len([each for each in place.publications.values() if each.records[0].doi])
+
+
+@pytest.mark.parametrize("level", ["Private", None])
+def test_what_turns_private_and_loses_its_identifiers_goes_by_privacy(warehouse_dsn, tmp_path, monkeypatch, level):
+    """Privacy is judged before all else: else the history kept it as left out, and a rollback brought it back."""
+    place = University()
+    for key in "ab":
+        place.put(Publication(key, (Record(doi=f"10.5555/{key}", title=f"Title {key}"),)))
+    with endpoint(place, monkeypatch):
+        site = elements_site(warehouse_dsn, tmp_path)
+        do_import(site)
+        place.clock.advance(hours=2)
+        place.put(Publication("a", (Record(doi=None, title="Title a"),), level=level))
+        made = do_import(site)
+        flow.rollback(site, to_import=1, by="somebody")
+    assert made["tally"]["removed_because"] == {"privacy": 1}
+    assert [each["key"] for each in published(site)["outputs"]] == ["b"]
+    with database.connect(site.dsn) as connection:
+        everything = _everything(connection)
+    assert "Title b" in everything
+    assert "Title a" not in everything

@@ -8,7 +8,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from explorer import database
+from explorer import database, flow
+from explorer.imports import HaltedError
 from explorer.sources import CHANGES_LOST, SourceError
 from simulators.mail import MailSink
 from simulators.pure import Key
@@ -396,3 +397,53 @@ def test_a_page_of_the_list_without_any_visibility_shows_nothing(warehouse_dsn, 
         store.noise(1)
         assert do_import(site)["mode"] == "incremental"
     assert titles(site) == set()
+
+
+def test_what_a_full_import_lost_comes_with_the_next_one(warehouse_dsn, tmp_path, monkeypatch):
+    """The list lacks an output that changed before; the changes since tell nothing of it."""
+    store = small()
+    with endpoint(store, monkeypatch) as simulator:
+        site = pure_site(warehouse_dsn, tmp_path)
+        do_import(site)
+        store.change(store.invent("a"), title="Another title")
+        store.clock.advance(days=2)
+        store.noise(250)
+        found = simulator._found
+        with monkeypatch.context() as losing:
+            losing.setattr(
+                simulator,
+                "_found",
+                lambda *args, **named: [each for each in found(*args, **named) if each.uuid != store.invent("a")],
+            )
+            simulator.faults.add(Fault("count_too_high", "research-outputs", times=None))
+            with pytest.raises(HaltedError, match="not read whole"):
+                do_import(site, full_import=True)
+        simulator.faults.clear()
+        assert titles(site) == {"Title a", "Title b", "Title c"}
+        store.clock.advance(days=2)
+        store.noise(10)
+        made = do_import(site)
+        assert (made["mode"], titles(site)) == ("incremental", {"Another title", "Title b", "Title c"})
+        store.change(store.invent("b"), title="Told")
+        simulator.forget_calls()
+        do_import(site)
+        assert titles(site) == {"Another title", "Told", "Title c"}
+        assert all(
+            each.argument("fields")
+            for each in simulator.calls
+            if each.name == "research-outputs" and each.method == "GET"
+        )
+
+
+@pytest.mark.parametrize("told", ["UPDATE", "DELETE"])
+def test_a_rollback_brings_back_nothing_that_a_narrow_key_sees_no_more(warehouse_dsn, tmp_path, monkeypatch, told):
+    """To a key that sees only what is public, what is hidden looks as if it were deleted."""
+    store = small()
+    with endpoint(store, monkeypatch, keys={KEY: Key(sees_all=False)}):
+        site = pure_site(warehouse_dsn, tmp_path)
+        do_import(site)
+        store.hide(store.invent("a"), "BACKEND", told=told)
+        do_import(site)
+        assert titles(site) == {"Title b", "Title c"}
+        flow.rollback(site, to_import=1, by="somebody")
+    assert titles(site) == {"Title b", "Title c"}

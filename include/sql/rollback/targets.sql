@@ -1,5 +1,6 @@
 -- Purpose: what each thing that changed after an import was right after it: the earliest state kept since. Left out is what
---   privacy has touched since, and, where the source knows privacy, what went as absent: it may have turned private.
+--   privacy has touched since, and, where the source knows privacy, what went as absent (deleted, or merged into what has the
+--   same identifier): it may have turned private, of which no source tells more to a login that may not see it.
 -- Parameters: institution; to_import; knows_privacy.
 -- Row count: things to be put back (those that did not exist have no document).
 insert into target (entity, key, document)
@@ -10,6 +11,7 @@ where c.institution = %(institution)s and c.import_id > %(to_import)s
         select from ops.change later
         where later.institution = c.institution and later.entity = c.entity and later.key = c.key
             and later.import_id > %(to_import)s
-            and (later.blanked or (%(knows_privacy)s and later.action = 'remove' and later.reason = 'absent'))
+            and (later.blanked or (%(knows_privacy)s and later.action = 'remove'
+                and later.reason in ('absent', 'deleted', 'merged', 'rekeyed')))
     )
 order by c.entity, c.key, c.import_id

@@ -332,15 +332,18 @@ class Elements:
             yield Page([record for each in document.results for record in made(each)], going_on)
 
     def _veiled(self, record: Record) -> Record:
-        """What will not pass is not even staged: the title of an output, the name of a person."""
+        """Of what will not pass nothing is staged but its id, and by which rule: so privacy judges it before all others."""
         level = getattr(record, "level", None)
-        if level in PASSING[self.policy]:
+        if level in PASSING[self.policy] or not record.key:
             return record
+        rule = f"level_{level or 'unknown'}"
         match record:
-            case Output():
-                return replace(record, title=None, venue=None, notes=())
-            case Author() if record.refusal is None:
-                return replace(record, name=WITHHELD, ids={})
+            case Output(deleted=False):
+                return Output(record.key, level=level, withheld=rule, datestamp=record.datestamp, place=record.place)
+            case Author():
+                return Author(
+                    record.key, WITHHELD, level=level, withheld=rule, datestamp=record.datestamp, place=record.place
+                )
         return record
 
     # --- groups and who is in them

@@ -1,8 +1,9 @@
 """Elsevier Pure: organisational units, persons and research outputs, over its old web service (510 to 524) or its new API.
 
 Units and persons are read whole at every import; so is the list of outputs, with only what says who wrote which from where:
-so nothing that turned visible, hidden or was deleted without a word is missed. Full records are read of those alone that
-changed, where the old service tells which. The new API cannot tell: then all are read.
+so nothing that turned hidden or was deleted without a word is missed. Full records are read of those alone that changed, where
+the old service tells which (an output that turned visible without a word waits for the next sweep). The new API cannot tell:
+then all are read.
 """
 
 from __future__ import annotations
@@ -112,7 +113,9 @@ class Pure:
         The place from which the next import asks for changes is noted before anything is read.
         """
         people = [Part("units", "departments"), *self._windows(self.contents, "persons", Part("persons", "authors"))]
-        place = plan.watermarks.get("changes") if plan.mode == "incremental" else None
+        # Where the last list of all outputs was not whole, it is read again: changes tell nothing of what it lost.
+        was_whole = plan.mode == "incremental" and "outputs" in plan.watermarks
+        place = plan.watermarks.get("changes") if was_whole else None
         if place and self.teller is not None and self._may_list(self.teller):
             ids = self._windows(self.teller, "outputs", Part("output ids", "keys"))
             return [*people, *ids, Part("changes", start={"place": place})]
