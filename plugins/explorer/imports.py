@@ -222,10 +222,18 @@ def open_import(connection: Connection, subject: Subject, request: Request) -> I
             ),
         ).fetchall()[0]  # fmt: skip
         import_ = get(connection, int(row[0]))
-        take(connection, import_.id, WORKING)
+        _hold(connection, import_.id, request)
         make_staging(connection, import_)
     log.info("import %d of %s is %s: %s", import_.id, subject.slug, mode, reason)
     return import_
+
+
+def _hold(connection: Connection, import_id: int, request: Request) -> None:
+    """What opens an import as a task has ended before the next task begins: its end is no death of the holder."""
+    if request.stays:
+        take(connection, import_id, WORKING)
+    else:
+        take(connection, import_id, BETWEEN_TASKS, by={})
 
 
 def _again(connection: Connection, import_id: int, request: Request) -> Import:
@@ -233,7 +241,7 @@ def _again(connection: Connection, import_id: int, request: Request) -> Import:
     import_ = get(connection, import_id)
     if import_.status in ("running", "failed"):
         revive(connection, import_)
-        take(connection, import_id, WORKING)
+        _hold(connection, import_id, request)
         log.info("import %d is taken up again (run %s)", import_id, request.run_key)
         return get(connection, import_id)
     message = f"import {import_id} of this run has ended ({import_.status}); start a new run to import again"
@@ -265,7 +273,7 @@ def _take_over(connection: Connection, subject: Subject, request: Request, curre
             "update ops.import set run_key = %s, run_url = coalesce(%s, run_url), error = null where id = %s",
             (request.run_key, request.run_url, import_id),
         )
-        take(connection, int(import_id), WORKING)
+        _hold(connection, int(import_id), request)
         log.info(
             "import %d was left by %s; going on where it stopped", import_id, "a dead process" if dead else "its lease"
         )

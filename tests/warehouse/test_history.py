@@ -283,3 +283,12 @@ def test_who_is_late_is_told_but_not_who_is_on_hold(warehouse_dsn: str, tmp_path
         assert "one is expected every 7 days" in sentence
         connection.execute("update ops.institution set hold = 'rolled back'")
         assert history.late(connection, expected, datetime.now(UTC)) == []
+
+
+def test_a_task_that_opened_an_import_and_ended_is_no_dead_holder(warehouse_dsn: str, tmp_path: Path):
+    site = make_site(warehouse_dsn, tmp_path, ScriptedSource(outputs={"a": output("a")}, tick=1))
+    opened = flow.open_import(site, imports.Request("backfill__1"))
+    with database.connect(site.dsn) as connection:
+        assert connection.execute("select holder from ops.lease where import_id = %s", (opened,)).fetchall() == [({},)]
+    with pytest.raises(imports.BusyError, match="is at work"):
+        flow.open_import(site, imports.Request("backfill__2"))
