@@ -116,12 +116,17 @@ class Pure:
         # Where the last list of all outputs was not whole, it is read again: changes tell nothing of what it lost.
         was_whole = plan.mode == "incremental" and "outputs" in plan.watermarks
         place = plan.watermarks.get("changes") if was_whole else None
-        if place and self.teller is not None and self._may_list(self.teller):
-            ids = self._windows(self.teller, "outputs", Part("output ids", "keys"))
-            return [*people, *ids, Part("changes", start={"place": place})]
+        listing = self.teller if self.teller is not None and self._may_list(self.teller) else None
+        if place and listing is not None:
+            return [*people, *self._listed_by(listing), Part("changes", start={"place": place})]
         start = self._from_now_on()
         whole = Part("outputs", "outputs" if plan.mode == "full" else "keys")
-        return [*people, *self._windows(self.contents, "outputs", whole), *start]
+        # What either interface does not show is not shown: the new one has no key `confidential`.
+        ids = self._listed_by(listing) if listing is not None and listing is not self.contents else []
+        return [*people, *self._windows(self.contents, "outputs", whole), *ids, *start]
+
+    def _listed_by(self, api: PureApi) -> list[Part]:
+        return self._windows(api, "outputs", Part("output ids", "keys"))
 
     def _windows(self, api: PureApi, kind: Kind, part: Part) -> list[Part]:
         """A long list in as many windows as may be read side by side.
