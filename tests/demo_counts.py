@@ -35,8 +35,13 @@ def lagado(place: University) -> Counts:
         for key, publication in place.publications.items()
         if publication.level == "Public" and publication.approved and _is_identified(publication) and key in written
     }
-    groups = {key for key, group in place.groups.items() if group.level == "Public"}
-    return Counts(len(outputs), len(authors), len(groups))
+    return Counts(len(outputs), len(authors), sum(_is_shown(place, key) for key in place.groups))
+
+
+def _is_shown(place: University, key: str) -> bool:
+    """A group is never more public than those above it."""
+    group = place.groups[key]
+    return group.level == "Public" and all(_is_shown(place, above) for above in group.parents)
 
 
 def _is_identified(publication: Publication) -> bool:
