@@ -447,3 +447,13 @@ def test_a_rollback_brings_back_nothing_that_a_narrow_key_sees_no_more(warehouse
         assert titles(site) == {"Title b", "Title c"}
         flow.rollback(site, to_import=1, by="somebody")
     assert titles(site) == {"Title b", "Title c"}
+
+
+def test_what_the_old_service_calls_confidential_is_not_shown_by_the_new_api(warehouse_dsn, tmp_path, monkeypatch):
+    """The new API has no key `confidential`: in a full import, too, both interfaces must let an output pass."""
+    store = small()
+    store.change(store.invent("b"), confidential=True)
+    with endpoint(store, monkeypatch, "new"):
+        site = pure_site(warehouse_dsn, tmp_path, api_version="new", changes_connection="tribnia_changes")
+        assert do_import(site)["mode"] == "full"
+        assert titles(site) == {"Title a", "Title c"}
