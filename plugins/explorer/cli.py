@@ -79,8 +79,8 @@ def main(
     if errors.is_terminal:
         handler = RichHandler(console=errors, show_path=False, markup=False)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("urllib3").setLevel(logging.INFO if verbose else logging.ERROR)
     logging.getLogger("explorer").setLevel(logging.INFO if verbose else logging.CRITICAL)
+    logging.getLogger("explorer.polite_http").setLevel(logging.INFO if verbose else logging.WARNING)
 
 
 def _site(name: str) -> flow.Site:

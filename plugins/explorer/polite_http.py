@@ -8,6 +8,7 @@ them may be repeated.
 from __future__ import annotations
 
 import ipaddress
+import logging
 import socket
 import threading
 import time
@@ -32,8 +33,16 @@ from explorer.sources import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+    from types import TracebackType
+
+    from urllib3.connectionpool import ConnectionPool
+    from urllib3.response import BaseHTTPResponse
 
     from explorer.config import Politeness
+
+log = logging.getLogger(__name__)
+# It names whole addresses, keys of an API in them; what it says of a try that failed, we say ourselves.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 Item = TypeVar("Item")
 
@@ -208,7 +217,11 @@ class PoliteSession:
                     raise SourceError(
                         "cut_off", f"{shown(url)} broke off in the middle of its answer, again and again ({error})."
                     ) from error
-                time.sleep(min(self.limits.backoff * 2**attempt, LONGEST_BACKOFF))
+                pause, last = min(self.limits.backoff * 2**attempt, LONGEST_BACKOFF), self.limits.retries + 1
+                log.warning(
+                    "%s: broke off; asked again in %.0f s (try %d of %d)", shown(url), pause, attempt + 2, last
+                )
+                time.sleep(pause)
         if answer.status in WORTH_RETRYING or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise ServerError(answer)
         return answer
@@ -342,6 +355,12 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
+def _in_short(error: Exception | None) -> str:
+    """What broke, without the objects that the library's words begin with."""
+    said = str(error).partition("): ")
+    return (said[2] or said[0]).rstrip(".") or type(error).__name__
+
+
 class _CutOffError(Exception):
     """The body of an answer stopped before its end."""
 
@@ -354,7 +373,28 @@ class _FollowingNothing(requests.Session):
 
 
 class _PatientRetry(Retry):
-    """urllib3's retries; a Retry-After that cannot be read is no reason to give up."""
+    """urllib3's retries; a Retry-After that cannot be read is no reason to give up. Each try after the first is logged."""
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        _pool: ConnectionPool | None = None,
+        _stacktrace: TracebackType | None = None,
+    ) -> Self:
+        """What is left to be tried; raises what ended the last try."""
+        left = super().increment(method, url, response, error, _pool, _stacktrace)
+        seconds = left.get_backoff_time()
+        if response is not None:
+            seconds = min(left.get_retry_after(response) or seconds, float(left.retry_after_max))
+        why = f"HTTP {response.status}" if response is not None else _in_short(error)
+        whole = f"{_pool.scheme}://{_pool.host}:{_pool.port}{url}" if isinstance(_pool, HTTPConnectionPool) else f"{url}"
+        tried = len(left.history)
+        last = tried + int(left.total or 0) + 1
+        log.warning("%s: %s; asked again in %.0f s (try %d of %d)", shown(whole), why, seconds, tried + 1, last)
+        return left
 
     def parse_retry_after(self, retry_after: str) -> float:
         try:

@@ -55,6 +55,21 @@ def test_tries_again_when_the_server_is_unwell(status: int) -> None:
     assert len(server.asked) == 3
 
 
+def test_says_that_it_waits_and_for_what_without_secrets(caplog: pytest.LogCaptureFixture) -> None:
+    answers = in_turn(
+        Reply(status=503, headers={"Retry-After": "1"}), Reply(reset=True), Reply(b"x" * 5000, cut=100), Reply(b"well")
+    )
+    with serving(answers) as server, session() as ours:
+        ours.get(server.url + "/a", {"key": "planted-secret"})
+    said = [record.getMessage() for record in caplog.records if record.name == "explorer.polite_http"]
+    whole = [message.partition("/a: ")[2] for message in said]
+    assert whole[0] == "HTTP 503; asked again in 1 s (try 2 of 3)"
+    assert "onnection" in whole[1] and whole[1].endswith("(try 3 of 3)")  # noqa: PT018
+    assert whole[2] == "broke off; asked again in 0 s (try 2 of 3)"
+    assert "planted-secret" not in caplog.text
+    assert "object at" not in caplog.text
+
+
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_obeys_retry_after_in_both_forms(form: str) -> None:
     def answer(asked: Asked) -> Reply:
