@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from explorer import config, flow
-from explorer.records import Author, Department, Listed, Output
+from explorer.records import Author, Department, Listed, Output, Record
 from explorer.sources import OUTPUTS_BY_KEY, Abilities, Cursor, Finding, Page, Part, Plan
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,6 +49,19 @@ class ScriptedSource:
         """Take an output away without a word."""
         del self.outputs[key]
 
+    def _listed(self, scope: str, since: str | None) -> Iterator[Record]:
+        if scope == "departments":
+            yield from self.departments.values()
+        elif scope == "authors":
+            yield from self.authors.values()
+        elif scope == "outputs":
+            yield from (o for o in self.outputs.values() if since is None or (o.datestamp or "") >= since)
+            yield from self.rows
+        else:
+            for key, output in self.outputs.items():
+                if not output.deleted:
+                    yield Listed(key, output.datestamp if self.dated_keys else None)
+
     def parts(self, plan: Plan) -> Sequence[Part]:
         scopes = ["departments", *(["authors"] if self.abilities.lists_authors else []), "outputs"]
         scopes += ["keys"] if self.abilities.lists_keys else []
@@ -61,19 +74,7 @@ class ScriptedSource:
             yield Page([self.outputs[key] for key in keys if key in self.outputs], None, clock=stamp(self.tick))
             return
         since = plan.watermarks.get(part.name) if plan.mode == "incremental" else None
-        records = {
-            "departments": list(self.departments.values()),
-            "authors": list(self.authors.values()),
-            "outputs": [
-                *[o for o in self.outputs.values() if since is None or (o.datestamp or "") >= since],
-                *self.rows,
-            ],
-            "keys": [
-                Listed(key, output.datestamp if self.dated_keys else None)
-                for key, output in self.outputs.items()
-                if not output.deleted
-            ],
-        }[part.scope]
+        records = list(self._listed(part.scope, since))
         at = int(str((cursor or {"at": 0})["at"]))
         while True:
             self.before_page(part.name, at)

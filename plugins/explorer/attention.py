@@ -80,6 +80,12 @@ STORE_RECORDS = (
 )
 
 
+FIRST_ANALYZE = 100
+FILLED = tuple(
+    f"attention.{name}" for name in ("asked", "tracked_identifier", "tracked_output", "snapshot", "snapshot_source")
+)
+
+
 @dataclass(slots=True)
 class Asked:
     """What an asking came to. ``stopped``: why not everything was asked, None if it was."""
@@ -105,6 +111,7 @@ class _Asking:
     result: Asked = field(default_factory=Asked)
     unreadable: int = 0
     after: int = 0  # the position in the plan behind what was taken from it
+    analyze_at: int = FIRST_ANALYZE  # so many answers and records stored
 
     @property
     def account(self) -> dict[str, object]:
@@ -468,6 +475,11 @@ def _store(asking: _Asking, answers: Sequence[Sequence[object]], found: Sequence
     asking.result.untracked += kinds.count("untracked")
     asking.result.failed += kinds.count("error") + kinds.count("invalid")
     asking.result.records += len(found)
+    if asking.result.asked + asking.result.records >= asking.analyze_at:
+        # An account that fills up for the first time would be planned as if it were empty: each answer then reads all others.
+        connection.execute(f"analyze {', '.join(FILLED)}")
+        connection.commit()
+        asking.analyze_at *= 4
 
 
 def _copy(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -523,7 +535,7 @@ def link(connection: Connection, institution: str, account: str | None) -> dict[
     """
     parameters = {"institution": institution, "account": account}
     database.run(connection, "attention/unlink", parameters)
-    database.run(connection, "attention/link", parameters)
+    database.run(connection, "attention/link" if account else "attention/link_off", parameters)
     rows = database.run(connection, "attention/states", parameters).fetchall()
     connection.commit()
     return {**{state: number for state, number, _ in rows}, "conflicts": sum(row[2] for row in rows)}

@@ -1,5 +1,5 @@
 -- Purpose: for each output of an institution the tracked output that it is, or why there is none.
--- Parameters: institution, account (null where none is configured).
+-- Parameters: institution, account.
 -- Row count: outputs whose link changed.
 insert into attention.link (institution, output_key, state, account, tracked, scheme, value, others)
 with known as (
@@ -25,7 +25,6 @@ with known as (
     from known group by output_key
 ), found as (
     select o.key as output_key, b.tracked, b.scheme, b.value, coalesce(x.others, '{}') as others, case
-        when %(account)s::text is null then 'feature_off'
         when b.tracked is not null then case when b.mentions > 0 then 'linked' else 'no_mentions' end
         when s.output_key is null then 'no_identifier'
         when s.failed then 'error'
@@ -40,10 +39,12 @@ with known as (
     left join attention.account c on c.account = %(account)s
     where o.institution = %(institution)s
 )
-select %(institution)s, output_key, state, case when tracked is not null then %(account)s::text end, tracked, scheme, value, others
-from found
+select %(institution)s, f.output_key, f.state, n.account, f.tracked, f.scheme, f.value, f.others
+from found f
+cross join lateral (select case when f.tracked is not null then %(account)s::text end as account) n
+left join attention.link l on l.institution = %(institution)s and l.output_key = f.output_key
+where l.output_key is null or (l.state, l.account, l.tracked, l.scheme, l.value, l.others) is distinct from
+    (f.state, n.account, f.tracked, f.scheme, f.value, f.others)
 on conflict (institution, output_key) do update set
     state = excluded.state, account = excluded.account, tracked = excluded.tracked, scheme = excluded.scheme,
     value = excluded.value, others = excluded.others, changed_at = now()
-where (link.state, link.account, link.tracked, link.scheme, link.value, link.others) is distinct from
-    (excluded.state, excluded.account, excluded.tracked, excluded.scheme, excluded.value, excluded.others)

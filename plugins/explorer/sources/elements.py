@@ -246,12 +246,15 @@ class Elements:
                     short = total
                     break
                 largest = total or 0
+                made = [records(element) for element in document.results]
+                # What has no id, names not both its ends or is of another kind is no record, but it is counted.
+                told = {"link_to_another_host": int(corrected), f"left_out_of_{path}": sum(not each for each in made)}
                 yield Page(
-                    [record for element in document.results for record in records(element)],
+                    [record for each in made for record in each],
                     {"next": going_on, "read": read, "shifts": shifts, "total": largest} if going_on else None,
                     clock=document.clock,
                     expected=document.total,
-                    repairs={"link_to_another_host": 1} if corrected else {},
+                    repairs={what: count for what, count in told.items() if count},
                     restart=restart,
                 )
                 restart = False
