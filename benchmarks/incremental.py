@@ -1,8 +1,9 @@
 """What an incremental import costs beside a full one: 1,000 changes among 100,000 published outputs, in one run.
 
 ``python benchmarks/incremental.py [--outputs 100000] [--changes 1000] [--quick]``. All steps, Great Expectations among them,
-without Airflow's own time; the source is a Python object, which costs next to nothing. Promised, and judged by the exit status: the
-incremental import writes no output that did not change, and takes less than a tenth of the full one.
+without Airflow's own time; the source is a Python object, which costs next to nothing. Promised, and judged by the exit
+status: the incremental import writes no output that did not change, and takes less than a tenth of the full one that filled
+the warehouse. A full import in which nothing changed, which validates nothing anew and writes nothing, is shown beside it.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ def main() -> int:
         mode == "incremental"
         and rows["research_output__lilliput"] == rows["change"] == changes
         and sum(unchanged.values()) == 0
-        and part < SHARE * min(first, again)
+        and part < SHARE * first
     )
     return int(not held)
 

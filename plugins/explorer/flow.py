@@ -361,7 +361,9 @@ def settle(place: Site, import_id: int, *, stays: bool = False) -> None:
             "select key, sum(value::bigint) from part, jsonb_each_text(repairs) group by key order by key"
         ).fetchall()
         if repairs:
-            log.info("mended or left out while it was read: %s", ", ".join(f"{kind} {number}" for kind, number in repairs))
+            log.info(
+                "mended or left out while it was read: %s", ", ".join(f"{kind} {number}" for kind, number in repairs)
+            )
         for part, sentence in staging.losses(connection):
             log.warning("%s is incomplete: %s", part, sentence)
         for part, sentence in staging.notes_on_parts(connection):

@@ -218,9 +218,7 @@ class PoliteSession:
                         "cut_off", f"{shown(url)} broke off in the middle of its answer, again and again ({error})."
                     ) from error
                 pause, last = min(self.limits.backoff * 2**attempt, LONGEST_BACKOFF), self.limits.retries + 1
-                log.warning(
-                    "%s: broke off; asked again in %.0f s (try %d of %d)", shown(url), pause, attempt + 2, last
-                )
+                log.warning("%s: broke off; asked again in %.0f s (try %d of %d)", shown(url), pause, attempt + 2, last)
                 time.sleep(pause)
         if answer.status in WORTH_RETRYING or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise ServerError(answer)
@@ -390,7 +388,9 @@ class _PatientRetry(Retry):
         if response is not None:
             seconds = min(left.get_retry_after(response) or seconds, float(left.retry_after_max))
         why = f"HTTP {response.status}" if response is not None else _in_short(error)
-        whole = f"{_pool.scheme}://{_pool.host}:{_pool.port}{url}" if isinstance(_pool, HTTPConnectionPool) else f"{url}"
+        whole = (
+            f"{_pool.scheme}://{_pool.host}:{_pool.port}{url}" if isinstance(_pool, HTTPConnectionPool) else f"{url}"
+        )
         tried = len(left.history)
         last = tried + int(left.total or 0) + 1
         log.warning("%s: %s; asked again in %.0f s (try %d of %d)", shown(whole), why, seconds, tried + 1, last)
