@@ -45,7 +45,7 @@ def without_expectations(monkeypatch: pytest.MonkeyPatch) -> None:
 def explorer(monkeypatch: pytest.MonkeyPatch, warehouse_dsn: str) -> Iterator[Callable[..., Result]]:
     """Runs ``bin/explorer`` in this process, on this test's warehouse; the log is then set up again as it was."""
     monkeypatch.setattr(local, "warehouse_dsn", lambda: warehouse_dsn)
-    loggers = [logging.getLogger(name) for name in ("", "explorer", "urllib3")]
+    loggers = [logging.getLogger(name) for name in ("", "explorer", "explorer.polite_http")]
     levels = [each.level for each in loggers]
     handlers = logging.getLogger().handlers[:]
     yield lambda *arguments: CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
