@@ -501,7 +501,7 @@ def _from_hex(text: str) -> str:
 def _whole_number(text: str) -> int:
     """As Perl's ``%d`` reads it: the leading digits, else 0."""
     found = re.match(r"\s*(\d+)", text)
-    return int(found[1]) if found else 0
+    return int(found[1].lstrip("0") or "0") if found else 0
 
 
 def _page(id_: str) -> str:
