@@ -1,10 +1,10 @@
 """What an answer about one tracked output says, in our words. Pure: no clock, no network, no database.
 
-The Details Page API delivers two shapes, "counts" and "fetch"; a file of records holds either, or research outputs as the
-Explorer API lists them. Their names contradict their own glossary (``cited_by_…`` are mentions); they end here. Whatever
-is not a plain number, an address or a date where one is expected is left out, never guessed; an answer that says no number
-of mentions that can be read is no record, so that no zero is made up. Texts, profiles, quotes and titles are dropped on
-arrival; of a tweet the id stays.
+The Details Page API delivers two shapes, "counts" and "fetch"; a file of records holds either, research outputs as the
+Explorer API lists them, or our own export. The provider's names contradict its own glossary (``cited_by_…`` are mentions);
+they end here. Whatever is not a plain number, an address or a date where one is expected is left out, never guessed; an
+answer that says no number of mentions that can be read is no record, so that no zero is made up. Texts, profiles, quotes
+and titles are dropped on arrival; of a tweet the id stays.
 """
 
 from __future__ import annotations
@@ -121,6 +121,8 @@ def record(payload: object) -> Record:
         return _listed(payload)
     if _text(payload.get("altmetric_id")) is None:
         raise MalformedError("the answer has no altmetric_id")
+    if "mentions" in payload and isinstance(payload.get("identifiers"), list):
+        return _exported(payload)
     return _fetched(payload) if isinstance(payload.get("counts"), dict | list) else _counted(payload)
 
 
@@ -205,6 +207,47 @@ def _listed(payload: Mapping[str, Any]) -> Record:
         badge_url=_url(about.get("badge-url")),
         identifiers=_identifiers({**_object(about.get("identifiers")), "type": about.get("output-type")}),
     )
+
+
+def _exported(payload: Mapping[str, Any]) -> Record:
+    """A line of our own export, which says all that we know (``include/sql/explorer/export_records.sql``)."""
+    sources = {
+        name: SourceCount(_count(each.get("accounts")), _count(each.get("posts")))
+        for name, stated in _object(payload.get("sources")).items()
+        if (each := _object(stated)) and _count(each.get("accounts", each.get("posts"))) is not None
+    }
+    score, posts = _decimal(payload.get("score")), payload.get("posts")
+    named = [(_object(each).get("scheme"), _object(each).get("value")) for each in payload["identifiers"]]
+    return Record(
+        altmetric_id=str(_text(payload["altmetric_id"])),
+        mentions=_total(payload["mentions"], [each.posts for each in sources.values()], [payload["mentions"]], score),
+        score=score,
+        type=_text(payload.get("type")),
+        sources=sources,
+        readers=_numbers(payload.get("readers")),
+        cohorts=_numbers(payload.get("cohorts")),
+        gained=_decimals(payload.get("gained")),
+        citations=_count(payload.get("citations")),
+        details_url=_url(payload.get("details_url")),
+        badge_url=_url(payload.get("badge_url")),
+        last_mentioned_at=_date(payload.get("last_mentioned_at")),
+        identifiers=tuple(
+            Identifier(parsed.scheme, parsed.value)
+            for scheme, value in named
+            if isinstance(scheme, str) and scheme in identifiers.SCHEMES and isinstance(value, str)
+            and (parsed := identifiers.parse(scheme, value)).value is not None and parsed.scheme == scheme
+        ),
+        posts=tuple(_exported_mentions(posts)) if isinstance(posts, list) else None,
+    )  # fmt: skip
+
+
+def _exported_mentions(posts: list[object]) -> Iterator[Mention]:
+    for post in map(_object, posts):
+        source, key = _text(post.get("source")), _text(post.get("key"))
+        if source == "x" and key and key.isascii() and key.isdigit():
+            yield Mention("x", key)
+        elif source and source != "x" and key:
+            yield Mention(source, key, _text(post.get("outlet")), _date(post.get("posted_at")), _url(post.get("link")))
 
 
 def _total(stated: object, counted: list[int | None], said: list[object], score: Decimal | None) -> int:

@@ -539,10 +539,23 @@ def export(
     *,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
+    as_lines: Annotated[
+        bool,
+        typer.Option(
+            "--jsonl",
+            help="For attention: all that is known of each tracked output, a line each; `attention.file` reads it.",
+        ),
+    ] = False,
 ) -> None:
     """Print what is published: outputs, authors, departments, or attention, sorted by key. JSON unless --csv is given."""
-    _one_form(as_json=as_json, as_csv=as_csv)
+    _one_form(as_json=as_json or as_lines, as_csv=as_csv)
+    if as_lines and what is not exports.What.ATTENTION:
+        raise typer.BadParameter(f"--jsonl is for attention alone; ask for {what} with --json or --csv")
     with _warehouse() as connection:
+        if as_lines:
+            for line in exports.records(connection, _slug(connection, institution)):
+                typer.echo(line)
+            return
         names, rows = exports.published(connection, _slug(connection, institution), what)
     if as_csv:
         _print_csv(names, rows)
@@ -608,7 +621,7 @@ def stop() -> None:
 
 def _one_form(*, as_json: bool, as_csv: bool) -> None:
     if as_json and as_csv:
-        raise typer.BadParameter("choose --json or --csv")
+        raise typer.BadParameter("choose one form: --json or --csv")
 
 
 def _print_json(made: object) -> None:

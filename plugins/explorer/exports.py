@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from psycopg import sql
+
 from explorer import database, imports
 from explorer.tables import guarded
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from explorer.database import Connection
 
 Rows = list[tuple[object, ...]]
@@ -34,6 +38,14 @@ def select(connection: Connection, name: str, parameters: Mapping[str, object]) 
 def published(connection: Connection, slug: str, what: What) -> tuple[list[str], Rows]:
     """Column names and rows of an institution's published outputs, authors, departments or attention, sorted by key."""
     return select(connection, f"explorer/export_{what}", {"institution": slug})
+
+
+def records(connection: Connection, slug: str) -> Iterator[str]:
+    """What is known of each tracked output of an institution, as lines of JSON that a file of attention records may hold."""
+    with connection.cursor("records") as cursor:
+        cursor.execute(sql.SQL(database.text("explorer/export_records")), {"institution": slug})
+        for (line,) in cursor:
+            yield str(line)
 
 
 def difference(connection: Connection, slug: str, import_id: int) -> tuple[list[str], Rows]:

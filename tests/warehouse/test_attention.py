@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer import attention, attention_providers, connections, database, flow
+from explorer import attention, attention_providers, config, connections, database, exports, flow
 from explorer.connections import ConnectionUnusableError
 from explorer.records import Contribution, Department, Identifier, Output
 from simulators.attention import Attention, Limit, fixed
@@ -514,7 +514,6 @@ def test_a_file_of_records_is_a_provider_and_a_new_file_is_read_anew(site, tmp_p
         "not json\n\n"
         '{"altmetric_id": 2, "pmid": 700002, "score": 0}\n'
     )
-    from explorer import config
 
     site = ScriptedSite(config.load(yaml), site.dsn, source)
     do_import(site)
@@ -527,6 +526,40 @@ def test_a_file_of_records_is_a_provider_and_a_new_file_is_read_anew(site, tmp_p
     )
     do_import(site, full_import=True)
     assert (links(site)["o1"], links(site)["o3"]) == ("linked", "linked"), "what was known is kept, and marked"
+
+
+def known(site: ScriptedSite) -> list[dict]:
+    with database.connect(site.dsn) as connection:
+        return [json.loads(line) for line in exports.records(connection, site.institution.slug)]
+
+
+@pytest.mark.parametrize("mentions", [False, True])
+def test_what_was_exported_can_be_read_again_and_says_the_same(
+    site, tmp_path, source, simulator, *, connect, explorer, mentions
+):
+    connect(mentions=mentions)
+    many(source, 40)
+    do_import(site)
+    printed = explorer("export", "lilliput", "attention", "--jsonl")
+    assert printed.exit_code == 0
+    (tmp_path / "earlier.jsonl").write_text(printed.stdout, "utf-8")
+    exported, calls = known(site), len(simulator.calls)
+    assert [json.loads(line) for line in printed.stdout.splitlines()] == exported
+    assert any(each.get("posts") for each in exported) is mentions
+    assert all(each["data_from"] == "Altmetric (https://www.altmetric.com)" for each in exported)
+
+    again = site_of(site.dsn, tmp_path, source, "blefuscu")
+    yaml = tmp_path / "blefuscu.yaml"
+    yaml.write_text(yaml.read_text() + "attention: {provider: file, file: earlier.jsonl}\n")
+    again = ScriptedSite(config.load(yaml), site.dsn, source)
+    do_import(again)
+    assert len(simulator.calls) == calls
+    unlike = {"data_from": "Altmetric (https://www.altmetric.com), from a file"}
+    assert sorted(known(again), key=str) == sorted(({**each, **unlike} for each in exported), key=str)
+    linked, relinked = links(site), links(again)
+    assert {key for key, state in linked.items() if state in {"linked", "no_mentions"}} == {
+        key for key, state in relinked.items() if state in {"linked", "no_mentions"}
+    }
 
 
 def test_a_chapter_is_not_asked_for_by_its_books_isbn(site, source, simulator, connect):
@@ -580,7 +613,6 @@ def test_a_connection_without_a_key_or_with_unknown_words_says_what_to_do(monkey
 def test_the_daily_refresh_asks_new_outputs_first_and_a_broken_file_holds_nobody_back(
     site, tmp_path, source, simulator, connect, *, monkeypatch
 ):
-    from explorer import config
 
     connect("free-1", batch=False, at_once=1)
     many(source, 12)

@@ -36,7 +36,11 @@ def test_a_call_that_cannot_be_answered_is_wrong_and_not_failed(explorer: Callab
     assert "`bin/explorer rejects lilliput` lists" in explorer("import", file).stdout
     for call, sentence in (
         (("rollback", file, "--to", 9), "import 9 of lilliput published nothing; these did: 1"),
-        (("diff", "lilliput", "--json", "--csv"), "choose --json or --csv"),
+        (("diff", "lilliput", "--json", "--csv"), "choose one form: --json or --csv"),
+        (
+            ("export", "lilliput", "outputs", "--jsonl"),
+            "--jsonl is for attention alone; ask for outputs with --json or --csv",
+        ),
         (("diff", "lilliput", "--import", 9), "lilliput has no import 9"),
         (("approve", file), "no import of lilliput waits for approval"),
         (("status", "laputa"), "laputa was never imported into this warehouse; it knows: lilliput"),
