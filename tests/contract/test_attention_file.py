@@ -3,6 +3,7 @@
 import gzip
 import json
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,21 @@ ASKED = [
     Identifier("doi", "10.5555/one"), Identifier("pmid", "21148220"), Identifier("handle", "12345/6"),
     Identifier("doi", "10.5555/no"),
 ]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def closes_what_it_opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    opened: list[RecordsFile] = []
+    made = RecordsFile.__init__
+
+    def remembered(self: RecordsFile, path: Path, institution: str) -> None:
+        made(self, path, institution)
+        opened.append(self)
+
+    monkeypatch.setattr(RecordsFile, "__init__", remembered)
+    yield
+    for each in opened:
+        each.close()
 
 
 def file_of(folder: Path, *lines: object, name: str = "dump.jsonl", ends: str = "\n") -> Path:
