@@ -179,6 +179,13 @@ class PoliteSession:
         for scheme in ("https://", "http://") if allow_http else ("https://",):
             self._session.mount(scheme, adapter)
 
+    def blotted(self, said: str) -> str:
+        """What a server says, without the passwords and keys that we sent it: some repeat what they were sent."""
+        for secret in sorted({*(self._auth or ())[1:], *self._secret_headers.values()}, key=len, reverse=True):
+            if secret:
+                said = said.replace(secret, "…")
+        return said
+
     def __enter__(self) -> Self:
         return self
 

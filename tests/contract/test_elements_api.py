@@ -100,6 +100,17 @@ def test_a_link_to_another_host_stays_here_and_is_counted(place: University, sch
     assert sum(page.repairs.get("link_to_another_host", 0) for page in pages) >= 2
 
 
+@pytest.mark.parametrize(("schema", "product"), DIALECTS)
+def test_a_relationship_without_both_its_ends_is_no_record_but_is_counted(place: University, schema: str, product: str):
+    whole = len(place.links)
+    place.links = {**place.links, "lost": Link("lost", "", next(iter(place.users)))}
+    with serving(place, schema, product) as (_, reader):
+        part = next(each for each in reader.parts(FULL) if each.name == "relationships")
+        pages = list(reader.read(part, FULL, None))
+    assert sum(len(page.records) for page in pages) == whole
+    assert sum(page.repairs.get("left_out_of_relationships", 0) for page in pages) == 1
+
+
 @pytest.mark.parametrize(
     "kind",
     ["atom_next_to_itself", "conflict", "gateway_timeout", "server_error", "truncated", "cut", "reset", "busy_seconds",

@@ -58,7 +58,7 @@ def serving(store: Store, version: str = "524", **named: object) -> Iterator[tup
         PoliteSession(limits, allow_http=True, allow_private_hosts=True, secret_headers=secrets) as session,
     ):
         base = simulator.base(version)
-        yield simulator, PureReader(settings, lambda: interface(base, settings.api_version, session, KEY))
+        yield simulator, PureReader(settings, lambda: interface(base, settings.api_version, session))
 
 
 def read(reader: PureReader, plan: Plan = FULL) -> dict[type, list]:

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 import tomllib
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ import pytest
 
 from explorer.polite_http import VERSION, Limits, PoliteSession, ServerError, ahead, is_public, shown
 from explorer.sources import SourceError
+from explorer.sources.elements import ElementsApi
+from explorer.sources.pure_api import PureApi
 from tests.scripted_server import Asked, Reply, in_turn, serving
 
 if TYPE_CHECKING:
@@ -68,6 +71,26 @@ def test_says_that_it_waits_and_for_what_without_secrets(caplog: pytest.LogCaptu
     assert whole[2] == "broke off; asked again in 0 s (try 2 of 3)"
     assert "planted-secret" not in caplog.text
     assert "object at" not in caplog.text
+
+
+@pytest.mark.parametrize("source", ["pure", "elements"])
+def test_what_a_server_repeats_of_our_secrets_is_blotted_out(source: str) -> None:
+    said = "the key planted-key of gulliver:planted-password is not known"
+    bodies = {
+        "pure": f'{{"title": "{said}"}}',
+        "elements": '<api:response xmlns:api="http://www.symplectic.co.uk/publications/api"><api:errors>'
+        f'<api:error code="bad">{said}</api:error></api:errors></api:response>',
+    }
+    secrets = {"auth": ("gulliver", "planted-password"), "secret_headers": {"api-key": "planted-key"}}
+    with serving(in_turn(Reply(bodies[source].encode(), status=400))) as server, session(**secrets) as ours:
+        ask = {
+            "pure": lambda: PureApi(server.url, ours, "old").page("units", 0, 1),
+            "elements": lambda: ElementsApi(server.url, ours).ask(server.url + "/users"),
+        }[source]
+        with pytest.raises(SourceError) as raised:
+            ask()
+    assert "the key … of gulliver:… is not known" in str(raised.value)
+    assert "planted-" not in "".join(traceback.format_exception(raised.value))
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])

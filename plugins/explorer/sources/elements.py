@@ -92,7 +92,7 @@ class ElementsApi:
         try:
             document = parse(answer.body)
         except AnsweredError as error:
-            raise AnsweredError(error.code, f"{where}: {error}") from error
+            raise AnsweredError(error.code, self._session.blotted(f"{where}: {error}")) from None  # nor in a traceback
         if answer.status != 200:  # noqa: PLR2004
             raise SourceError(f"http_{answer.status}", f"{where} answers HTTP {answer.status} without an explanation.")
         return document if document.clock else replace(document, clock=_http_date(answer.headers.get("Date")))

@@ -470,7 +470,7 @@ def _kept(found: dict[str, Unit], made: Unit | None) -> Sequence[Record]:
 # --- from the configuration
 
 
-def interface(base: str, wanted: str | None, session: PoliteSession, secret: str = "") -> PureApi:
+def interface(base: str, wanted: str | None, session: PoliteSession) -> PureApi:
     """The interface at a base URL, in the version that is wanted; without one, found by asking. Raises ``SourceError``.
 
     ``…/ws/rest``, which old instructions name, means the ``…/ws/api`` beside it; a bare host means its ``/ws/api``.
@@ -482,22 +482,22 @@ def interface(base: str, wanted: str | None, session: PoliteSession, secret: str
     stated = version[1] if version else None
     stem = VERSION.sub("", stem)
     if wanted == "new" and stated is None:
-        return PureApi(stem, session, "new", secret=secret)
+        return PureApi(stem, session, "new")
     if stated and wanted not in {None, stated}:
         message = (
             f"{shown(base)} is the old web service {stated}, not {wanted}: correct source.api_version, or the base URL"
         )
         raise SourceError("another_version", message)
     if stated or wanted:
-        return PureApi(f"{stem}/{stated or wanted}", session, "old", secret=secret)
-    return _found(stem, session, secret)
+        return PureApi(f"{stem}/{stated or wanted}", session, "old")
+    return _found(stem, session)
 
 
-def _found(stem: str, session: PoliteSession, secret: str) -> PureApi:
+def _found(stem: str, session: PoliteSession) -> PureApi:
     """The new API where it answers, else the newest version of the old web service that does."""
     refused: SourceError | None = None
-    candidates = [PureApi(stem, session, "new", secret=secret)]
-    candidates += [PureApi(f"{stem}/{each}", session, "old", secret=secret) for each in OLD_VERSIONS]
+    candidates = [PureApi(stem, session, "new")]
+    candidates += [PureApi(f"{stem}/{each}", session, "old") for each in OLD_VERSIONS]
     for api in candidates:
         try:
             api.page("units", 0, 1)
@@ -556,7 +556,7 @@ def _finder(settings: PureSource, connection: Connection, version: str | None) -
         secret_headers={"api-key": connection.password},
         user_agent=settings.politeness.user_agent,
     )
-    return lambda: interface(base, version, session, connection.password)
+    return lambda: interface(base, version, session)
 
 
 def _basic(extra: Mapping[str, Any]) -> tuple[str, str] | None:

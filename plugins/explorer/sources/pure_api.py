@@ -96,16 +96,15 @@ class Document:
 
 
 class PureApi:
-    """Requests to one interface. ``secret`` is blotted out of what the server says."""
+    """Requests to one interface."""
 
-    def __init__(self, base: str, session: PoliteSession, dialect: Dialect, *, secret: str = "") -> None:
+    def __init__(self, base: str, session: PoliteSession, dialect: Dialect) -> None:
         self.base = base.rstrip("/")
         self.dialect = dialect
         self.in_xml = False
         self.ordered = True
         self.searches = True
         self._session = session
-        self._secret = secret
         self._numbers = itertools.count()
         self._lock = threading.Lock()
 
@@ -182,10 +181,10 @@ class PureApi:
         return content
 
     def _said(self, content: Mapping[str, Any]) -> str:
-        """The server's own words on an error, on one line, never with the key in them."""
+        """The server's own words on an error, on one line, never with a key or a password in them."""
         words = (raw_text(content.get(name)) for name in ("title", "description", "detail"))
         said = " ".join(" ".join(word for word in words if word).split())
-        return (said.replace(self._secret, "…") if self._secret else said)[:LONGEST_SAID]
+        return self._session.blotted(said)[:LONGEST_SAID]
 
     # --- lists
 
