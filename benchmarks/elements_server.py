@@ -7,11 +7,8 @@ labels, and the records of the journal beside them; 47 kB when indented, as capt
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "plugins"), str(Path(__file__).resolve().parents[1])]
@@ -19,9 +16,6 @@ if __name__ == "__main__":
 from lxml import etree
 
 from simulators.elements import API, Elements, Group, Link, Publication, University, User, _Item
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SOURCES = {
     "scopus": "2-s2.0-{}",
@@ -132,22 +126,6 @@ def university(publications: int) -> University:
             key = str(LINKS * number + turn)
             place.links[key] = Link(key, str(number), user, modified=place.now())
     return place
-
-
-@contextmanager
-def server(publications: int) -> Iterator[str]:
-    """Starts such an endpoint in a process of its own and gives its address."""
-    command = [sys.executable, __file__, str(publications)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ourselves
-        if process.stdin is None or process.stdout is None:
-            raise AssertionError
-        url = process.stdout.readline().strip()
-        if not url:
-            raise SystemExit("The server did not start; what it said stands above.")
-        try:
-            yield url
-        finally:
-            process.stdin.close()
 
 
 def serve() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +13,6 @@ from simulators.pure import COLLECTIONS, Pure
 from simulators.pure_world import Association, Contributor, Output, Outsider, Person, Store, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from simulators.pure_world import Content
 
 OUTPUTS_OF_A_PERSON, PERSONS_IN_A_UNIT = 10, 25
@@ -69,22 +65,6 @@ def university(outputs: int) -> Store:
             )
         )  # fmt: skip
     return store
-
-
-@contextmanager
-def server(outputs: int, version: str) -> Iterator[str]:
-    """Starts such a server in a process of its own and gives the address of one of its interfaces."""
-    command = [sys.executable, __file__, str(outputs), version]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ourselves
-        if process.stdin is None or process.stdout is None:
-            raise AssertionError
-        url = process.stdout.readline().strip()
-        if not url:
-            raise SystemExit("The server did not start; what it said stands above.")
-        try:
-            yield url
-        finally:
-            process.stdin.close()
 
 
 def serve() -> None:

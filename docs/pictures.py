@@ -6,18 +6,15 @@ published, half of what they held, or everything under other identifiers; Chromi
 
 from __future__ import annotations
 
-import os
-import shutil
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from tests.airflow_site import AirflowSite, institution, rewrite, started, titles
+from tests.browser import logged_in
 
 PICTURES = Path(__file__).parent / "pictures"
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "chromium"
-SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 OUTPUTS = 120
 CHANGES = {
     "nothing": ("Laputa Observatory", [(a, t, "none yet") for a, t, _ in titles("nothing", OUTPUTS)]),
@@ -47,15 +44,6 @@ def imported_and_changed(site: AirflowSite) -> dict[str, str]:
     return runs
 
 
-def log_in(page: Page, site: AirflowSite) -> None:
-    """Through the form of the simple auth manager."""
-    page.goto(f"{site.airflow.address}/")
-    page.fill('input[name="username"]', site.airflow.user)
-    page.fill('input[name="password"]', site.airflow.password)
-    page.click('button[type="submit"]')
-    page.wait_for_url(lambda url: "login" not in url)
-
-
 def take(page: Page, name: str, shows: str) -> None:
     """A picture of the page, once it shows a text."""
     page.get_by_text(shows).first.wait_for()
@@ -66,30 +54,26 @@ def take(page: Page, name: str, shows: str) -> None:
 def main() -> None:
     """All pictures, in a folder beside this file."""
     PICTURES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="explorer-pictures-") as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory(prefix="explorer-pictures-") as folder:
         institutions = Path(folder, "institutions")
         institutions.mkdir()
         for slug, (name, _rows) in CHANGES.items():
             institution(institutions, slug, titles(slug, OUTPUTS), name)
         with started(Path(folder, "place"), institutions) as site:
             runs = imported_and_changed(site)
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-            page = browser.new_page(viewport={"width": 1180, "height": 1000})
-            page.set_default_timeout(120_000)
-            log_in(page, site)
-            for slug, run in runs.items():
-                address = f"{site.airflow.address}/dags/import_{slug}/runs/{run}"
+            with logged_in(site) as page:
+                for slug, run in runs.items():
+                    address = f"{site.airflow.address}/dags/import_{slug}/runs/{run}"
+                    page.goto(f"{address}/tasks/approve/required_actions")
+                    take(page, f"approval_{slug}", "Nothing has changed yet")
+                address = f"{site.airflow.address}/dags/import_half/runs/{runs['half']}"
+                page.goto(address)
+                take(page, "waiting", "close_staging")
                 page.goto(f"{address}/tasks/approve/required_actions")
-                take(page, f"approval_{slug}", "Nothing has changed yet")
-            address = f"{site.airflow.address}/dags/import_half/runs/{runs['half']}"
-            page.goto(address)
-            take(page, "waiting", "close_staging")
-            page.goto(f"{address}/tasks/approve/required_actions")
-            page.get_by_role("button", name="Reject").click()
-            site.ended("import_half", runs["half"])
-            page.goto(address)
-            take(page, "rejected", "close_staging")
-            browser.close()
+                page.get_by_role("button", name="Reject").click()
+                site.ended("import_half", runs["half"])
+                page.goto(address)
+                take(page, "rejected", "close_staging")
 
 
 if __name__ == "__main__":

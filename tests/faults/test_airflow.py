@@ -1,11 +1,14 @@
 """What operators do in Airflow, and what happens to it: backfills, cleared tasks, a hold, the scheduler's death."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from tests.airflow_site import AirflowSite, institution, rewrite, started, titles
+from tests.browser import CHROMIUM, logged_in
 
 pytestmark = pytest.mark.timeout(1500)
 
@@ -15,10 +18,21 @@ MANY = [f"n{n}" for n in range(10)]
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowSite]:
     folder = tmp_path_factory.mktemp("institutions")
-    for slug in ("one", "cleared", "held", *MANY):
+    for slug in ("one", "cleared", "held", "guarded", "rejected", "looked_up", *MANY):
         institution(folder, slug, titles(slug, 60))
+    with (folder / "looked_up.yaml").open("a") as yaml:
+        yaml.write("attention: {provider: file, file: records.jsonl}\n")
+    records_of(folder, 3)
     with started(tmp_path_factory.mktemp("place"), folder) as made:
         yield made
+
+
+def records_of(folder: Path, count: int) -> None:
+    """A file of attention records for the first outputs of an institution."""
+    lines = [
+        {"altmetric_id": n + 1, "doi": f"10.5555/looked_up.{n}", "cited_by_posts_count": n + 1} for n in range(count)
+    ]
+    (folder / "records.jsonl").write_text("\n".join(map(json.dumps, lines)))
 
 
 def first_import(site: AirflowSite, slug: str) -> str:
@@ -88,6 +102,60 @@ def test_a_rollback_holds_the_institution_until_it_is_released_in_the_ui(site: A
     assert site.rows("select mode, reason from ops.import where institution = 'held' order by id desc limit 1") == [
         ("full", f"the last change, import {rolled_back}, was a rollback")
     ]  # fmt: skip
+
+
+def test_attention_is_refreshed_when_outputs_were_published(site: AirflowSite):
+    first_import(site, "looked_up")
+    linked = "select count(*) from attention.link where institution = 'looked_up' and state = 'linked'"
+    assert site.rows(linked) == [(3,)]
+    site.unpause("attention")
+    before = {run["dag_run_id"] for run in site.runs("attention")}
+    records_of(site.folder, 5)
+    rewrite(site.folder, "looked_up", titles("looked_up", 61))
+    run = site.trigger("import_looked_up")
+    site.wait(
+        lambda: any(
+            r["run_type"] == "asset_triggered" and r["dag_run_id"] not in before for r in site.runs("attention")
+        ),
+        "publishing has started a refresh",
+    )
+    assert site.ended("import_looked_up", run) == "success"
+    (refresh,) = [
+        r["dag_run_id"]
+        for r in site.runs("attention")
+        if r["run_type"] == "asset_triggered" and r["dag_run_id"] not in before
+    ]
+    assert site.ended("attention", refresh) == "success", site.states("attention", refresh)
+    assert site.rows(linked) == [(5,)]
+    assert "looked_up" in site.log("attention", refresh, "ask_for_attention")
+    assert site.states("attention", refresh)["link_again"] == "success"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, a package of the system (or its path in CHROMIUM)")
+def test_a_person_approves_or_rejects_in_the_browser(site: AirflowSite):
+    for slug in ("guarded", "rejected"):
+        first_import(site, slug)
+        rewrite(site.folder, slug, titles(slug, 30))
+    runs = {slug: site.trigger(f"import_{slug}") for slug in ("guarded", "rejected")}
+    for slug, run in runs.items():
+        site.wait(
+            lambda slug=slug, run=run: site.states(f"import_{slug}", run).get("approve") in {"deferred", "awaiting_input"},
+            f"{slug} waits", 900,
+        )  # fmt: skip
+        assert site.rows("select count(*) from warehouse.research_output where institution = %s", slug) == [(60,)]
+    with logged_in(site) as page:
+        for slug, button in (("guarded", "Approve"), ("rejected", "Reject")):
+            page.goto(f"{site.airflow.address}/dags/import_{slug}/runs/{runs[slug]}/tasks/approve/required_actions")
+            page.get_by_text("Nothing has changed yet").first.wait_for()
+            page.get_by_role("button", name=button).click()
+    for slug, status, published in (("guarded", "succeeded", 30), ("rejected", "declined", 60)):
+        site.ended(f"import_{slug}", runs[slug])
+        assert site.rows("select status from ops.import where institution = %s order by id desc limit 1", slug) == [
+            (status,)
+        ]
+        assert site.rows("select count(*) from warehouse.research_output where institution = %s", slug) == [
+            (published,)
+        ]
 
 
 def test_the_scheduler_dies_and_the_run_ends_right(site: AirflowSite):
