@@ -86,6 +86,8 @@ def want_outputs(connection: Connection, import_: Import, parameters: Mapping[st
         return
     imports.hold_still(connection, import_)
     database.run(connection, "staging/index")
+    if not _has(parts, "authorships"):
+        database.run(connection, "staging/passing", parameters)
     written: list[str] = []
     if not import_.whole:
         since = _since(import_, parts, "authorships") or ("" if _has(parts, "authorships") else None)

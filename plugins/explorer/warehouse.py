@@ -263,7 +263,7 @@ def load(connection: Connection, import_: Import, *, status: str = "succeeded") 
         parameters = {"institution": import_.institution, "import_id": import_.id}
         if not first:
             database.run(connection, "load/history", parameters)
-        for name in ("blank", "forget_told"):
+        for name in ("blank", "forget_told", "left_out"):
             database.run(connection, f"load/{name}", {"institution": import_.institution})
         marks = {**staging.still_there(connection, import_.plan), **staging.clocks(connection)}
         losses = "; ".join(f"{part}: {sentence}" for part, sentence in staging.losses(connection))

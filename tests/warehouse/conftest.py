@@ -1,9 +1,9 @@
 """A database with the whole schema, copied for each test; Great Expectations out of the way; the command line."""
 
 import logging
+import uuid
 from collections.abc import Callable, Iterator
 
-import psycopg
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
@@ -14,7 +14,7 @@ from tests.conftest import _create, _drop
 
 @pytest.fixture(scope="session")
 def schema_database(postgres_server: local.Server) -> str:
-    name = f"schema_{id(postgres_server)}_{psycopg.__version__.replace('.', '')}"
+    name = f"schema_{uuid.uuid4().hex}"
     dsn = _create(postgres_server, name)
     with database.connect(dsn) as connection:
         database.migrate(connection)

@@ -77,6 +77,7 @@ def test_nothing_reads_or_locks_a_leaf_of_another_institution(warehouse_dsn, tmp
     flow.rollback(site, to_import=first, by="somebody")
     with database.connect(site.dsn) as connection:
         attention.link_known(connection, "lilliput")
+        attention.link(connection, "lilliput", "somebody")
     assert len(seen) > 45
     assert {f"locks at {phase}" for phase in imports.PHASES[1:]} <= set(seen)
     for statement in ("review/delta_outputs", "load/update_things", "load/blank", "rollback/targets", "attention/link"):

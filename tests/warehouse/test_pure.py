@@ -137,6 +137,15 @@ def test_an_unchanged_source_costs_no_full_record(warehouse_dsn, tmp_path, monke
         site = pure_site(warehouse_dsn, tmp_path, orphans="remove_authorless_and_privacy", **chosen)
         store.put(Output(store.invent("no id"), "Without identifier"))
         store.put(Output(store.invent("no one"), "Without author", doi="10.5555/orphan"))
+        person = store.invent("person")
+        shown, hidden = (
+            Contributor("internal", person, "A", "B"),
+            Contributor("internal", person, "A", "B", association_hidden=True),
+        )
+        store.put(Output(store.invent("nothing"), "By somebody, without identifier", contributors=(shown,)))
+        store.put(
+            Output(store.invent("hidden"), "By nobody who is shown", doi="10.5555/hidden", contributors=(hidden,))
+        )
         do_import(site)
         before = published(site)
         store.clock.advance(days=1)
@@ -148,6 +157,34 @@ def test_an_unchanged_source_costs_no_full_record(warehouse_dsn, tmp_path, monke
     assert made["tally"]["outputs"]["extracted"] == 0
     assert [each.path for each in asked] == []
     assert published(site) == before
+
+
+@pytest.mark.parametrize(("version", "second_key"), [("524", False), ("new", True)])
+def test_outputs_of_somebody_hidden_who_is_merged_into_somebody_shown_come_back(
+    warehouse_dsn, tmp_path, monkeypatch, version, second_key
+):
+    """Nothing is told of the outputs, and whom they were merged into was shown before."""
+    store = small()
+    person, hidden = store.invent("person"), store.invent("hidden person")
+    chosen = {"api_version": "new", "changes_connection": "tribnia_changes"} if second_key else {}
+    with endpoint(store, monkeypatch, version):
+        site = pure_site(warehouse_dsn, tmp_path, orphans="remove_authorless_and_privacy", **chosen)
+        store.put(Person(hidden, "Glumda", "Clitch", visibility="CONFIDENTIAL"))
+        store.put(
+            Output(
+                store.invent("d"), "Title d", doi="10.5555/d", contributors=(Contributor("internal", hidden, "A", "B"),)
+            )
+        )
+        do_import(site)
+        assert "Title d" not in titles(site)
+        store.clock.advance(days=1)
+        store.merge(hidden, person, told=False)
+        store.silence(250)
+        made = do_import(site)
+        assert made["mode"] == "incremental"
+        assert "Title d" in titles(site)
+        store.clock.advance(days=1)
+        assert do_import(site)["tally"]["outputs"]["extracted"] == 0
 
 
 @pytest.mark.parametrize(("version", "second_key"), [("524", False), ("new", True), ("new", False)])

@@ -108,6 +108,8 @@ create unlogged table listed (
     record bigint not null, key text collate "C" not null, datestamp text collate "C", groups text[] collate "C"
 );
 create unlogged table absent (key text collate "C" primary key);
+-- Outputs that somebody wrote who is shown, where who wrote what is known from the list of outputs alone.
+create unlogged table passing (output text collate "C" primary key, digest uuid not null);
 create unlogged table refusal (
     entity text not null, record bigint not null, rule text not null, reason text not null, field text, value text
 );
