@@ -49,6 +49,7 @@ FAULTS: Mapping[str, str] = {
     "no_id": "a record without altmetric_id",
     "other_record": "a record of something else",
     "changed_hands": "the record of another output under this id",
+    "chapter": "the record of a chapter",
     "id_missing": "one id lacks in results",
     "ids_as_numbers": "translated ids as numbers",
     "unknown_source": "a source that nobody knows",
@@ -68,6 +69,7 @@ OVER = frozenset(
         "no_id",
         "other_record",
         "changed_hands",
+        "chapter",
         "unknown_source",
     }
 )
@@ -263,6 +265,7 @@ class Attention(Simulator):
             "changed_hands": lambda p: p.update(
                 {k: {"doi": "10.5555/another", "pmid": "1"}[k] for k in ("doi", "pmid") if k in p}
             ),
+            "chapter": lambda p: p.update(type="chapter"),
             "unknown_source": lambda p: p.update(cited_by_telegraphs_count=2),
         }
         for kind in sorted(struck & OVER):

@@ -520,7 +520,7 @@ def _row(record: Record) -> tuple[object, ...]:
         record.badge_url,
         record.last_mentioned_at,
         Jsonb(sources),
-        Jsonb([{"scheme": each.scheme, "value": each.value} for each in record.identifiers]),
+        Jsonb([{"scheme": each.scheme, "value": each.value, "derived": each.derived} for each in record.named]),
         None if posts is None else Jsonb(list(posts)),
     )
 

@@ -25,7 +25,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlsplit
 
 from explorer import attention_records as records
-from explorer.attention_records import MalformedError, Record
+from explorer.attention_records import LONGEST_NAME, MalformedError, Record
 from explorer.connections import ConnectionUnusableError
 from explorer.polite_http import LONGEST_BACKOFF, Limits, PoliteSession, ServerError
 from explorer.records import Identifier
@@ -250,10 +250,16 @@ class DetailsPage:
         if not isinstance(answer, dict):
             message = "the provider's translation is not a table of ids: it is asked again tomorrow"
             raise StoppedError(message)
-        lower = {key.lower(): value for key, value in answer.items()}
+        exactly = {each.value for each in asked}  # of two Handles that differ in case each has its own answer
+        lower = {key.lower(): value for key, value in answer.items() if key not in exactly}
         found = {each: answer.get(each.value, lower.get(each.value.lower())) for each in asked}
         return {
-            each: str(value) for each, value in found.items() if isinstance(value, str | int) and str(value).isdigit()
+            each: str(value)
+            for each, value in found.items()
+            if isinstance(value, str | int)
+            and str(value).isascii()
+            and str(value).isdigit()
+            and len(str(value)) <= LONGEST_NAME
         }
 
     def records(self, ids: Sequence[str]) -> Mapping[str, Record]:
@@ -426,9 +432,10 @@ class RecordsFile:
                     continue
                 lines += 1
                 index.execute("insert or replace into line values (?, ?)", (record.altmetric_id, place))
-                for each in record.identifiers:
+                for each in record.named:
                     row = (each.scheme, each.value.lower(), record.altmetric_id)
-                    index.execute("insert or replace into named values (?, ?, ?)", row)
+                    or_what = "ignore" if each.derived else "replace"  # an alias gives way to what another record names
+                    index.execute(f"insert or {or_what} into named values (?, ?, ?)", row)
             if unreadable:
                 lines_hold = "1 line" if unreadable == 1 else f"{unreadable:,} lines"
                 self.remark = f"{lines_hold} of the file of attention records without a record, the first in {first}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -38,8 +39,13 @@ COHORTS: Mapping[str, str] = {
     "member_of_the_public": "pub", "researcher": "sci", "science_communicator": "com", "practitioner": "doc",
 }  # fmt: skip
 OUTLETS = frozenset({"news", "blogs", "policy", "patents", "guidelines", "peer_review"})  # elsewhere it is a person
-LARGEST = 10**15
+LARGEST = 10**12  # as many counts as fit into an answer can still be added up
 LONGEST = 2000  # characters of an address or an outlet's name
+LONGEST_NAME = 100  # characters of a name that the provider gives to a source or a count
+LONGEST_NUMBER = 100  # digits; the decimals of a score are kept as delivered
+LONGEST_KEY = 500  # bytes by which a mention is known
+LONGEST_IDENTIFIER = 1000  # bytes
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _TOTALS = frozenset({"posts", "accounts"})
 _IDENTIFIERS = (
     ("doi", "doi"), ("pmid", "pmid"), ("arxiv_id", "arxiv"), ("ads_id", "ads"), ("nct_id", "nct_id"),
@@ -64,7 +70,7 @@ class SourceCount:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """One mention. ``key`` is a tweet's id, else its address, else a digest; a tweet has nothing but its id."""
+    """One mention. ``key`` is a tweet's id, else its address where it is short, else a digest; a tweet has its id alone."""
 
     source: str
     key: str
@@ -92,16 +98,29 @@ class Record:
     identifiers: tuple[Identifier, ...] = ()
     posts: tuple[Mention, ...] | None = None
 
+    @property
+    def named(self) -> tuple[Identifier, ...]:
+        """Its identifiers and their aliases, as a preprint's DOI beside its arXiv ID."""
+        aliases = identifiers.aliases(self.identifiers)
+        return (*self.identifiers, *(each for each in aliases if each.scheme != "isbn" or self.type != "chapter"))
+
     def contradicts(self, asked: Identifier) -> bool:
-        """Whether it names other identifiers of that scheme, but not the one that was asked for."""
-        named = [each.value for each in self.identifiers if each.scheme == asked.scheme]
-        return bool(named) and asked.value.lower() not in {value.lower() for value in named}
+        """Whether it names other identifiers of that scheme, but not the one that was asked for.
+
+        An ISBN speaks for a book: a chapter's record is not what was asked for by one.
+        """
+        if asked.scheme == "isbn" and self.type == "chapter":
+            return True
+        named = [each for each in self.named if each.scheme == asked.scheme]
+        agrees = asked.value.lower() in {each.value.lower() for each in named}
+        return not (agrees or all(each.derived for each in named))
 
 
 def decoded(body: bytes) -> Any:  # noqa: ANN401 - JSON
-    """JSON with its decimals as delivered. Raises ``MalformedError``."""
+    """JSON with its decimals as delivered, and with texts that can be stored. Raises ``MalformedError``."""
     try:
-        return json.loads(body, parse_float=Decimal, parse_constant=_no_number)
+        made = json.loads(body, parse_float=_plain, parse_int=_plain, parse_constant=_no_number)
+        return _storable(made) if b"\\u" in body or b"\0" in body or b"\xed" in body else made
     except (ValueError, RecursionError):
         start = body[:40].decode("ascii", "replace").strip()
         message = f"the answer is not JSON (it begins with {start!r})" if start else "the answer is empty"
@@ -112,6 +131,32 @@ def _no_number(_: str) -> None:
     return None
 
 
+def _plain(digits: str) -> int | Decimal | None:
+    """A number as delivered; nothing where it is so long, so large or so small that nobody counts like that."""
+    if len(digits) > LONGEST_NUMBER:
+        return None
+    if digits.removeprefix("-").isdigit():
+        return int(digits)
+    try:
+        number = Decimal(digits)
+    except InvalidOperation:
+        return None
+    return number if abs(number.adjusted()) < LONGEST_NUMBER else None
+
+
+def _storable(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """The same without what a text of Postgres cannot hold: zero bytes, and halves of characters."""
+    match value:
+        case str():
+            return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case list():
+            return [_storable(each) for each in value]
+        case dict():
+            return {_storable(key): _storable(each) for key, each in value.items()}
+        case _:
+            return value
+
+
 def record(payload: object) -> Record:
     """The record that a payload holds, in either shape. Raises ``MalformedError``."""
     if not isinstance(payload, dict):
@@ -119,7 +164,7 @@ def record(payload: object) -> Record:
         raise MalformedError(message)
     if payload.get("type") == "research-output" and isinstance(payload.get("attributes"), dict):
         return _listed(payload)
-    if _text(payload.get("altmetric_id")) is None:
+    if _id(payload.get("altmetric_id")) is None:
         raise MalformedError("the answer has no altmetric_id")
     if "mentions" in payload and isinstance(payload.get("identifiers"), list):
         return _exported(payload)
@@ -132,13 +177,12 @@ def _counted(payload: Mapping[str, Any]) -> Record:
     for key, value in payload.items():
         name = key.removeprefix("cited_by_").removesuffix("_count")
         if key == f"cited_by_{name}_count" and name not in _TOTALS and (number := _count(value)):
-            before = counts.get(SOURCES.get(name, name))
-            counts[SOURCES.get(name, name)] = SourceCount(number + ((before and before.accounts) or 0))
+            _add(counts, name, number, None)
     said = [value for key, value in payload.items() if key.startswith("cited_by_") and key.endswith("_count")]
     score = _decimal(payload.get("score"))
     history = payload.get("history")
     return Record(
-        altmetric_id=str(_text(payload["altmetric_id"])),
+        altmetric_id=str(_id(payload["altmetric_id"])),
         # Where the total lacks, there are at least as many mentions as accounts that mention it.
         mentions=_total(payload.get("cited_by_posts_count"), [c.accounts for c in counts.values()], said, score),
         score=score,
@@ -161,14 +205,14 @@ def _fetched(payload: Mapping[str, Any]) -> Record:
         each = _object(value)
         accounts, posts = _count(each.get("unique_users_count")), _count(each.get("posts_count"))
         if key not in {"total", "readers"} and (accounts or posts):
-            sources[SOURCES.get(key, key)] = SourceCount(accounts, posts)
+            _add(sources, key, accounts, posts)
     total = _object(counts.get("total")).get("posts_count")
     said = [each.get(key) for each in map(_object, counts.values()) for key in ("posts_count", "unique_users_count")]
     points = _decimal(score.get("score")) if "score" in score else _decimal(payload.get("score"))
     found = payload.get("posts")
     people = _object(payload.get("demographics")).get("poster_types")
     return Record(
-        altmetric_id=str(_text(payload["altmetric_id"])),
+        altmetric_id=str(_id(payload["altmetric_id"])),
         mentions=_total(total, [each.posts or each.accounts for each in sources.values()], said, points),
         score=points,
         type=_text(about.get("type")),
@@ -186,16 +230,15 @@ def _fetched(payload: Mapping[str, Any]) -> Record:
 
 def _listed(payload: Mapping[str, Any]) -> Record:
     """A research output of the Explorer API: its counts are mentions, not accounts; its score is rounded already."""
-    if _text(payload.get("id")) is None:
+    if _id(payload.get("id")) is None:
         raise MalformedError("the answer has no id")
     about = payload["attributes"]
     sources: dict[str, SourceCount] = {}
     for key, number in _numbers(about.get("mentions")).items():
-        before = sources.get(SOURCES.get(key, key))
-        sources[SOURCES.get(key, key)] = SourceCount(None, number + ((before and before.posts) or 0))
+        _add(sources, key, None, number)
     score = _decimal(about.get("altmetric-score"))
     return Record(
-        altmetric_id=str(_text(payload["id"])),
+        altmetric_id=str(_id(payload["id"])),
         mentions=_total(
             None, [s.posts for s in sources.values()], list(_object(about.get("mentions")).values()), score
         ),
@@ -211,17 +254,19 @@ def _listed(payload: Mapping[str, Any]) -> Record:
 
 def _exported(payload: Mapping[str, Any]) -> Record:
     """A line of our own export, which says all that we know (``include/sql/explorer/export_records.sql``)."""
-    sources = {
-        name: SourceCount(_count(each.get("accounts")), _count(each.get("posts")))
-        for name, stated in _object(payload.get("sources")).items()
-        if (each := _object(stated)) and _count(each.get("accounts", each.get("posts"))) is not None
-    }
-    score, posts = _decimal(payload.get("score")), payload.get("posts")
+    if _count(payload["mentions"]) is None:
+        raise MalformedError("the answer says no number of mentions that can be read")
+    sources: dict[str, SourceCount] = {}
+    for name, stated in _object(payload.get("sources")).items():
+        accounts, mentions = (_count(_object(stated).get(key)) for key in ("accounts", "posts"))
+        if accounts is not None or mentions is not None:
+            _add(sources, name, accounts, mentions)
+    posts = payload.get("posts")
     named = [(_object(each).get("scheme"), _object(each).get("value")) for each in payload["identifiers"]]
     return Record(
-        altmetric_id=str(_text(payload["altmetric_id"])),
-        mentions=_total(payload["mentions"], [each.posts for each in sources.values()], [payload["mentions"]], score),
-        score=score,
+        altmetric_id=str(_id(payload["altmetric_id"])),
+        mentions=_count(payload["mentions"]) or 0,
+        score=_decimal(payload.get("score")),
         type=_text(payload.get("type")),
         sources=sources,
         readers=_numbers(payload.get("readers")),
@@ -236,6 +281,7 @@ def _exported(payload: Mapping[str, Any]) -> Record:
             for scheme, value in named
             if isinstance(scheme, str) and scheme in identifiers.SCHEMES and isinstance(value, str)
             and (parsed := identifiers.parse(scheme, value)).value is not None and parsed.scheme == scheme
+            and _is_whole(parsed.value)
         ),
         posts=tuple(_exported_mentions(posts)) if isinstance(posts, list) else None,
     )  # fmt: skip
@@ -243,11 +289,13 @@ def _exported(payload: Mapping[str, Any]) -> Record:
 
 def _exported_mentions(posts: list[object]) -> Iterator[Mention]:
     for post in map(_object, posts):
-        source, key = _text(post.get("source")), _text(post.get("key"))
-        if source == "x" and key and key.isascii() and key.isdigit():
-            yield Mention("x", key)
-        elif source and source != "x" and key:
-            yield Mention(source, key, _text(post.get("outlet")), _date(post.get("posted_at")), _url(post.get("link")))
+        name, key = _text(post.get("source")), _text(post.get("key"))
+        source = _name(name or "")
+        if source == "x" and (tweet := _tweet(key)):
+            yield Mention("x", tweet)
+        elif source != "x" and name and key:
+            outlet = _text(post.get("outlet")) if source in OUTLETS else None
+            yield Mention(source, _key(key), outlet, _date(post.get("posted_at")), _url(post.get("link")))
 
 
 def _total(stated: object, counted: list[int | None], said: list[object], score: Decimal | None) -> int:
@@ -255,9 +303,10 @@ def _total(stated: object, counted: list[int | None], said: list[object], score:
 
     Raises ``MalformedError`` where there is something said (a number that is none, a score) that no number can be had of.
     """
-    if (number := _count(stated)) is not None:
+    number, least = _count(stated), sum(each or 0 for each in counted)
+    if number or (number is not None and not least):
         return number
-    if least := sum(each or 0 for each in counted):
+    if least:
         return least
     unreadable = [each for each in said if each is not None and each not in ([], {}) and _count(each) is None]
     if unreadable or score:
@@ -267,21 +316,34 @@ def _total(stated: object, counted: list[int | None], said: list[object], score:
 
 def _mentions(posts: Mapping[str, Any]) -> Iterator[Mention]:
     for name, rows in posts.items():
-        source = SOURCES.get(name, name)
+        source = _name(name)
         for post in rows if isinstance(rows, list) else ():
             if not isinstance(post, dict):
                 continue
             if source == "x":
-                tweet = _text(post.get("tweet_id"))
-                if tweet and tweet.isascii() and tweet.isdigit():
+                if tweet := _tweet(post.get("tweet_id")):
                     yield Mention("x", tweet)
                 continue
             outlet = _outlet(post) if source in OUTLETS else None
             posted_at = _date(post.get("posted_on"))
             # What is licensed is counted, but its address is not passed on.
-            link = _url(post.get("url")) if post.get("license") in {None, "public"} else None
+            link = _url(post.get("url")) if post.get("license") in (None, "public") else None
             known = json.dumps([outlet, str(posted_at), post.get("url")], default=str)
-            yield Mention(source, link or hashlib.sha256(known.encode()).hexdigest()[:32], outlet, posted_at, link)
+            yield Mention(source, _key(link) if link else _digest(known), outlet, posted_at, link)
+
+
+def _tweet(value: object) -> str | None:
+    text = _text(value)
+    return text if text and text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER else None
+
+
+def _key(text: str) -> str:
+    """By what a mention is known: an address as it is, a long one by its digest."""
+    return text if len(text.encode()) <= LONGEST_KEY else _digest(text)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _outlet(post: Mapping[str, Any]) -> str | None:
@@ -299,9 +361,14 @@ def _identifiers(about: Mapping[str, Any]) -> tuple[Identifier, ...]:
             if text is None or (scheme == "isbn" and is_chapter):
                 continue
             parsed = identifiers.parse(scheme, text)
-            if parsed.value is not None and parsed.scheme == scheme:
+            if parsed.value is not None and parsed.scheme == scheme and _is_whole(parsed.value):
                 found.append(Identifier(scheme, without_version(scheme, parsed.value)))
     return tuple(dict.fromkeys(found))
+
+
+def _is_whole(value: str) -> bool:
+    """Whether it came as it was sent: nothing replaced, nothing cut off."""
+    return "\ufffd" not in value and len(value.encode()) <= LONGEST_IDENTIFIER
 
 
 def without_version(scheme: str, value: str) -> str:
@@ -321,13 +388,29 @@ def _object(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _add(counts: dict[str, SourceCount], name: str, accounts: int | None, posts: int | None) -> None:
+    """Counts of a source, to those that came under another of its names."""
+    before = counts.get(_name(name), SourceCount(None))
+    counts[_name(name)] = SourceCount(_both(before.accounts, accounts), _both(before.posts, posts))
+
+
+def _both(one: int | None, other: int | None) -> int | None:
+    return one if other is None else other + (one or 0)
+
+
+def _name(name: str) -> str:
+    """What a source is called here: by our word for it, else as the provider names it."""
+    return SOURCES.get(name, name.strip()[:LONGEST_NAME] or "unnamed")
+
+
 def _numbers(value: object) -> dict[str, int]:
     """Counts by name; what is no count, or zero or less, is left out."""
-    return {key: number for key, each in _object(value).items() if (number := _count(each))}
+    return {key[:LONGEST_NAME]: number for key, each in _object(value).items() if (number := _count(each))}
 
 
 def _decimals(value: object) -> dict[str, Decimal]:
-    return {key: number for key, each in _object(value).items() if (number := _decimal(each)) is not None}
+    found = {key[:LONGEST_NAME]: _decimal(each) for key, each in _object(value).items()}
+    return {key: number for key, number in found.items() if number is not None}
 
 
 def _count(value: object) -> int | None:
@@ -338,26 +421,37 @@ def _count(value: object) -> int | None:
 
 def _decimal(value: object) -> Decimal | None:
     """A number from zero as delivered, also as text."""
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
+    if isinstance(value, str):
+        text = value.strip()
+        value = _plain(text) if _NUMBER.fullmatch(text) else None
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
-    try:
-        number = Decimal(value if isinstance(value, int | Decimal) else str(value).strip())
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() and 0 <= number < LARGEST else None
+    return Decimal(value) if 0 <= value < LARGEST else None
 
 
 def _text(value: object) -> str | None:
-    """A text or a whole number as text; nothing for an empty one."""
+    """A text or a whole number (also as 12.0) as text; nothing for an empty one."""
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
-    text = str(value).replace("\0", "").strip()
-    return text[:LONGEST] or None
+    return str(value).strip()[:LONGEST] or None
+
+
+def _id(value: object) -> str | None:
+    """The provider's id of a record."""
+    text = _text(value)
+    return text if text and text.isascii() and text.isprintable() and len(text) <= LONGEST_NAME else None
 
 
 def _url(value: object) -> str | None:
     text = value.strip() if isinstance(value, str) else ""
-    fits = text.startswith(("https://", "http://")) and len(text) <= LONGEST and "\0" not in text
+    fits = (
+        text.startswith(("https://", "http://"))
+        and len(text) <= LONGEST
+        and text.isprintable()
+        and "\ufffd" not in text
+    )
     return text if fits else None
 
 
@@ -372,5 +466,5 @@ def _date(value: object) -> datetime | None:
         return None
     if found is None:
         return None
-    found = found.replace(tzinfo=UTC) if found.tzinfo is None else found
+    found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     return found if 1970 < found.year < 2100 else None  # noqa: PLR2004

@@ -141,3 +141,16 @@ def test_a_chapter_is_not_known_by_its_books_isbn_and_an_arxiv_id_has_no_version
     assert made.identifiers == (Identifier("arxiv", "1108.2455"),)
     assert made.contradicts(Identifier("arxiv", "1108.2456"))
     assert not made.contradicts(Identifier("doi", "10.5555/x"))
+
+
+def test_a_preprint_that_became_an_article_is_known_by_the_preprints_doi_too():
+    made = record({"altmetric_id": 1, "doi": "10.5555/article", "arxiv_id": "2101.00001v2"})
+    assert made.identifiers == (Identifier("doi", "10.5555/article"), Identifier("arxiv", "2101.00001"))
+    assert not made.contradicts(Identifier("doi", "10.48550/arxiv.2101.00001"))
+    assert not made.contradicts(Identifier("doi", "10.5555/Article"))
+    assert made.contradicts(Identifier("doi", "10.48550/arxiv.2101.00002"))
+
+
+def test_a_chapter_is_not_what_was_asked_for_by_an_isbn():
+    assert record({"altmetric_id": 1, "type": "chapter"}).contradicts(Identifier("isbn", "9780805069099"))
+    assert not record({"altmetric_id": 1, "type": "book"}).contradicts(Identifier("isbn", "9780805069099"))

@@ -780,6 +780,30 @@ def test_an_isbn_is_asked_for_a_book_and_never_for_a_chapter(site, source, simul
     )
 
 
+@pytest.mark.parametrize("batch", [True, False])
+def test_a_chapter_that_a_books_isbn_leads_to_is_not_the_book(site, source, simulator, connect, *, batch):
+    connect(batch=batch)
+    simulator.share = 100
+    simulator.faults.add(Fault("chapter", times=None))
+    put(source, "book", ("isbn", "9780805069099"), type="book")
+    put(source, "part", ("doi", "10.5555/part.1"), type="chapter")
+    do_import(site)
+    states = links(site)
+    assert states["book"] == "error"
+    assert states["part"] in {"linked", "no_mentions"}
+
+
+@pytest.mark.parametrize("batch", [True, False])
+def test_of_two_handles_that_differ_in_case_each_has_its_own_answer(site, source, simulator, connect, *, batch):
+    connect(batch=batch)
+    simulator.id_of = lambda value, **_: {"12345/abc": "7"}.get(value)
+    put(source, "small", ("handle", "12345/abc"))
+    put(source, "large", ("handle", "12345/ABC"))
+    do_import(site)
+    assert links(site)["large"] == "untracked"
+    assert links(site)["small"] in {"linked", "no_mentions"}
+
+
 def test_an_arxiv_id_is_asked_for_without_its_version(site, source, simulator, connect):
     connect(batch=False)
     put(source, "o", ("arxiv", "1108.2455v3"))
