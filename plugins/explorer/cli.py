@@ -247,7 +247,7 @@ def approve(institution: Slug, *, as_json: AsJson = False) -> None:
     import_id, run_key = _waiting(place)
 
     def go(listen: flow.Listener) -> None:
-        flow.answer(place, import_id, approved=True, by="terminal")
+        flow.answer(place, import_id, approved=True, by="terminal", stays=True)
         flow.go_on(place, import_id, answered=True, listen=listen)
 
     _go(place, run_key, go, as_json=as_json)
@@ -262,7 +262,11 @@ def reject(institution: Slug, *, as_json: AsJson = False) -> None:
     flow.close_staging(place, import_id)
     with database.connect(place.dsn) as connection:
         made = flow.object_of(connection, import_id)
-    _print_json(made) if as_json else errors.print(f"import {import_id} was declined; nothing has changed")
+    if as_json:
+        _print_json(made)
+        return
+    errors.print(f"import {import_id} was declined; nothing has changed")
+    _print_purges(made)
 
 
 def _waiting(place: flow.Site) -> tuple[int, str]:
@@ -287,6 +291,8 @@ def _go(place: flow.Site, run_key: str, steps: Callable[[flow.Listener], object]
         raise  # the call or the configuration is wrong: ``run`` says so
     except Exception as error:  # noqa: BLE001 - whatever it was, the import's object is printed, and the status says failed
         problem = error
+    if isinstance(problem, BusyError) and problem.code == "awaiting_approval":
+        run_key = _waiting(place)[1]  # nothing failed: the one that waits is what there is to say
     made = _ended(place, run_key) or _never_opened(place, problem)
     if as_json:
         _print_json(made)
@@ -297,9 +303,10 @@ def _go(place: flow.Site, run_key: str, steps: Callable[[flow.Listener], object]
     status = made["status"]
     if status == "awaiting_approval":
         slug = place.institution.slug
-        errors.print(
-            f"[yellow]nothing has changed yet: `bin/explorer approve {slug}` or `bin/explorer reject {slug}`[/]"
-        )
+        if problem is None:
+            errors.print(
+                f"[yellow]nothing has changed yet: `bin/explorer approve {slug}` or `bin/explorer reject {slug}`[/]"
+            )
         raise typer.Exit(WAITS)
     raise typer.Exit(FAILED if status == "failed" or problem is not None else DONE)
 
@@ -383,8 +390,14 @@ def _print_import(place: flow.Site, made: Mapping[str, Any]) -> None:
                 )
         if any(numbers["rejected"] or numbers["excluded"] for numbers in (tally[e] for e in ENTITIES)):
             console.print(f"`bin/explorer rejects {place.institution.slug}` lists the rejected and excluded records")
+    _print_purges(made)
     if "error" in made:
         console.print(f"[red]{_plain(made['error'].get('task', ''))}: {_plain(made['error']['message'])}[/]")
+
+
+def _print_purges(made: Mapping[str, Any]) -> None:
+    if numbers := ", ".join(str(each) for each in made.get("purges", ())):
+        errors.print(f"only what turned private is gone; that never waits (import {numbers})")
 
 
 @app.command()
@@ -403,7 +416,8 @@ def status(
             else [str(r[0]) for r in connection.execute("select slug from ops.institution order by slug").fetchall()]
         )
         rows = connection.execute(
-            "select distinct on (institution) id from ops.import where institution = any(%s) order by institution, id desc",
+            "select distinct on (institution) id from ops.import"
+            " where institution = any(%s) and kind <> 'purge' order by institution, id desc",
             (slugs,),
         ).fetchall()
         made = [flow.object_of(connection, int(r[0])) for r in rows]
@@ -413,7 +427,7 @@ def status(
         names = {str(slug): str(name) for slug, name in named}
         last_published = connection.execute(
             "select distinct on (institution) institution, tally from ops.import"
-            " where institution = any(%s) and published_at is not null order by institution, id desc",
+            " where institution = any(%s) and published_at is not null order by institution, published_at desc",
             (slugs,),
         )
         published: dict[str, Any] = {str(slug): tally for slug, tally in last_published}
@@ -467,8 +481,8 @@ def rejects(institution: Slug, *, number: Number = None, as_json: AsJson = False
 
 def _number(connection: database.Connection, slug: str, number: int | None) -> int:
     row = connection.execute(
-        "select id from ops.import where institution = %s and (%s::bigint is null or id = %s) order by id desc limit 1",
-        (slug, number, number),
+        "select id from ops.import where institution = %s and coalesce(id = %s, kind <> 'purge') order by id desc limit 1",
+        (slug, number),
     ).fetchone()
     if row is None:
         raise typer.BadParameter(f"{slug} has no import {number}" if number else f"{slug} was never imported")

@@ -333,7 +333,7 @@ def _imports(server: local.Server, since: datetime) -> dict[str, dict[str, Any]]
         SELECT DISTINCT ON (i.institution) i.institution, n.name, n.source, i.mode, i.status, i.tally,
                coalesce(i.finished_at, now()) - i.started_at AS took, i.error
         FROM ops.import i JOIN ops.institution n ON n.slug = i.institution
-        WHERE coalesce(i.finished_at, now()) >= %s ORDER BY i.institution, i.id DESC"""
+        WHERE coalesce(i.finished_at, now()) >= %s AND i.kind <> 'purge' ORDER BY i.institution, i.id DESC"""
     with psycopg.connect(server.dsn(), row_factory=dict_row) as connection:
         if connection.execute("SELECT to_regclass('ops.import') AS found").fetchone() == {"found": None}:
             return {}

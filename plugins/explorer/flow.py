@@ -473,21 +473,38 @@ def review(place: Site, import_id: int, *, approved: bool = False, stays: bool =
                 "%s: %d added, %d updated, %d unchanged, %d removed, %d untouched; %d published", entity, n["added"],
                 n["updated"], n["unchanged"], n["removed"], n["untouched"], n["published"],
             )  # fmt: skip
-        connection.commit()
         if import_.dry_run:
             imports.end(connection, import_id, "dry_run")
             log.info("a dry run: nothing was changed")
             return "dry_run"
         sentences = result.needs_approval(institution.limits.max_removed_share)
-        if sentences and not approved:
-            imports.rest(connection, import_id, until=APPROVAL_WITHIN)
+        if not sentences or approved:
             connection.commit()
-            _ask(institution, import_id, "; ".join(sentences))
-            return "awaiting_approval"
-        if result.removed_by_privacy:
-            sentence = f"removed by privacy: {result.removed_by_privacy:,}; such removals never wait for approval"
-            _alarm(f"{institution.name}: import {import_id} removes what turned private", sentence)
-        return "running"
+            if result.removed_by_privacy:
+                _alarm_of_privacy(institution, import_id, result.removed_by_privacy)
+            return "running"
+        purged = warehouse.purge(connection, import_)
+        if purged is not None:
+            warehouse.review(connection, import_, institution, place.source().abilities)
+        imports.rest(connection, import_id, until=APPROVAL_WITHIN)
+        connection.commit()  # the purge, the difference that is left and the wait for an answer, or none of them
+        if purged is not None:
+            from explorer import attention  # noqa: PLC0415 - asks the web
+
+            log.warning("what turned private does not wait: it went as import %d", purged)
+            attention.link_known(connection, institution.slug)
+            connection.commit()
+            _alarm_of_privacy(institution, purged, result.removed_by_privacy)
+        _ask(institution, import_id, "; ".join(sentences))
+        return "awaiting_approval"
+
+
+def _alarm_of_privacy(institution: Institution, import_id: int, removed: int) -> None:
+    what = f"removed by privacy: {removed:,}" if removed else "authorships were removed by privacy"
+    _alarm(
+        f"{institution.name}: import {import_id} removes what turned private",
+        f"{what}; such removals never wait for approval",
+    )
 
 
 def _waits(place: Site, import_id: int) -> bool:
@@ -590,7 +607,8 @@ def link_again(path: str) -> str:
         connection.execute(
             "update ops.import set attention = %(now)s || jsonb_strip_nulls(jsonb_build_object("
             "'asked', attention -> 'asked', 'calls', attention -> 'calls'))"  # what the import itself asked
-            " where id = (select max(id) from ops.import where institution = %(slug)s and published_at is not null)",
+            " where id = (select max(id) from ops.import"
+            " where institution = %(slug)s and published_at is not null and kind <> 'purge')",
             {"now": Jsonb(summary), "slug": place.institution.slug},
         )
         connection.commit()
@@ -744,6 +762,7 @@ def look_who_is_late(folders: Sequence[Path]) -> list[str]:
     dsn = local.warehouse_dsn()
     _migrate(dsn)
     with database.connect(dsn) as connection:
+        imports.drop_expired_staging(connection)  # also where nobody imports for long
         sentences = history.late(connection, expected, datetime.now(UTC))
     if sentences:
         _alarm(
@@ -768,10 +787,10 @@ def release(place: Site) -> str | None:
         return history.release(connection, place.institution.slug)
 
 
-def answer(place: Site, import_id: int, *, approved: bool, by: str) -> None:
-    """A person's answer to an import that waits for approval."""
+def answer(place: Site, import_id: int, *, approved: bool, by: str, stays: bool = False) -> None:
+    """A person's answer to an import that waits for approval; with ``stays`` this process goes on with it."""
     with database.connect(place.dsn) as connection:
-        imports.answer(connection, import_id, approved=approved, by=by)
+        imports.answer(connection, import_id, approved=approved, by=by, stays=stays)
 
 
 def object_of(connection: Connection, import_id: int) -> Mapping[str, Any]:
@@ -793,7 +812,20 @@ def object_of(connection: Connection, import_id: int) -> Mapping[str, Any]:
     }  # fmt: skip
     if row[9] is not None and row[4] in {"failed", "declined"}:
         made["error"] = row[9]
+    if purges := _purges(connection, row[0], import_id):
+        made["purges"] = purges
     return made
+
+
+def _purges(connection: Connection, institution: str, import_id: int) -> list[int]:
+    """The imports by which went what turned private, while this one waited for approval."""
+    rows = connection.execute(
+        "select p.id from ops.import p where institution = %s and kind = 'purge' and id > %s and not exists ("
+        "select from ops.import i where i.institution = p.institution and i.id > %s and i.id < p.id and kind <> 'purge')"
+        " order by id",
+        (institution, import_id, import_id),
+    )
+    return [int(row[0]) for row in rows.fetchall()]
 
 
 def run(
@@ -837,7 +869,15 @@ def go_on(
             if review(place, import_id, approved=approved, stays=True) != "running":
                 return
         hear("load", None)
-        load(place, import_id, stays=True)
+        try:
+            load(place, import_id, stays=True)
+        except HaltedError as error:
+            if error.code != "moved":
+                raise
+            log.warning("%s: the difference is worked out again", error)
+            if review(place, import_id, approved=approved, stays=True) != "running":
+                return
+            load(place, import_id, stays=True)
         hear("link_attention", None)
         link_attention(place, import_id)
         hear("notify", None)
@@ -853,6 +893,7 @@ def approval_text(place: Site, import_id: int) -> str | None:
         import_ = imports.get(connection, import_id)
         if import_.status != "awaiting_approval":
             return None
+        purged = [str(each) for each in _purges(connection, import_.institution, import_id)]
         imports.stand_on(connection, import_)
         tally: Any = connection.execute("select tally from ops.import where id = %s", (import_id,)).fetchall()[0][0]
         reasons = database.run(connection, "explorer/would_go_because").fetchall()
@@ -869,6 +910,7 @@ def approval_text(place: Site, import_id: int) -> str | None:
             "",
             f"It would remove, or give another key to, more than {limit:.0%} of something (`limits.max_removed_share`).",
             "So it waits. **Nothing has changed yet.**",
+            *([f"Only what turned private is gone; that never waits (import {', '.join(purged)})."] if purged else []),
             "",
             *_table(
                 ("", "published now", "would go", "share", "would come", "would change", "then published"), numbers

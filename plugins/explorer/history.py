@@ -83,12 +83,13 @@ def _open(connection: Connection, slug: str, to_import: int, by: str, *, dry_run
         message = f"this run was import {done[0]} of {slug}, which has ended; start a new run to roll back again"
         raise FinishedError("finished", message)
     target = connection.execute(
-        "select published_at is not null from ops.import where institution = %s and id = %s", (slug, to_import)
+        "select published_at is not null and kind <> 'purge' from ops.import where institution = %s and id = %s",
+        (slug, to_import),
     ).fetchone()
     if target is None or not target[0]:
         known = connection.execute(
             "select string_agg(id::text, ', ' order by id desc) from (select id from ops.import where institution = %s"
-            " and published_at is not null order by id desc limit 10) i",
+            " and published_at is not null and kind <> 'purge' order by id desc limit 10) i",
             (slug,),
         ).fetchall()[0][0]
         raise HaltedError("no_such_import", f"import {to_import} of {slug} published nothing; these did: {known}")
@@ -103,6 +104,7 @@ def _open(connection: Connection, slug: str, to_import: int, by: str, *, dry_run
         raise BusyError("busy", f"import {current[0]} of {slug} is at work; wait for its end, then roll back")
     if current is not None and not dry_run:
         imports.close(connection, current[0], "declined")
+        imports.drop_staging(connection, current[0])
     row = connection.execute(
         "insert into ops.import (institution, run_key, kind, mode, reason, dry_run, base_version, fingerprint, staging_until)"
         " values (%s, %s, 'rollback', 'full', %s, %s, %s, 'rollback', now() + %s) returning id",

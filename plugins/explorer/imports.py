@@ -290,7 +290,7 @@ def _plan(  # noqa: PLR0911 - a reason each
     """Full or incremental, the reason in words, and from where."""
     last = connection.execute(
         "select kind, fingerprint, watermarks, id from ops.import"
-        " where institution = %s and published_at is not null order by id desc limit 1",
+        " where institution = %s and published_at is not null and kind <> 'purge' order by id desc limit 1",
         (subject.slug,),
     ).fetchone()
     if last is None:
@@ -369,7 +369,18 @@ def drop_staging(connection: Connection, import_id: int) -> None:
 
 
 def drop_expired_staging(connection: Connection) -> int:
-    """Drops staging past its deadline, of imports that are not at work; returns how many."""
+    """Drops staging past its deadline, of imports that are not at work; returns how many.
+
+    An import that got no answer in time ends, too.
+    """
+    unanswered = connection.execute(
+        "select id from ops.import join ops.lease on import_id = id where status = 'awaiting_approval' and until < now()"
+        " for update of import skip locked"
+    ).fetchall()
+    for (import_id,) in unanswered:
+        close(connection, int(import_id), "declined")
+        drop_staging(connection, int(import_id))
+        log.warning("import %d got no answer in time: declined, nothing has changed", import_id)
     expired = connection.execute(
         "select id from ops.import where staging_until < now() and status not in ('running', 'awaiting_approval')"
         " and to_regclass('import_' || id || '.state') is not null"
@@ -390,6 +401,17 @@ def revive(connection: Connection, import_: Import) -> None:
     if not has_staging(connection, import_.id):
         message = f"the staging of import {import_.id} is gone; clear `open_import` in a new run, or import again"
         raise HaltedError("no_staging", message)
+    newer = connection.execute(
+        "select max(id) from ops.import"
+        " where institution = %s and id > %s and published_at is not null and kind <> 'purge'",
+        (import_.institution, import_.id),
+    ).fetchall()[0][0]
+    if newer is not None:
+        message = (
+            f"import {newer} of {import_.institution} was published since; what import {import_.id} read is older and would"
+            " undo it, so it is not taken up again; start a new run"
+        )
+        raise HaltedError("overtaken", message)
     other = connection.execute(
         "select id from ops.import where institution = %s and status in ('running', 'awaiting_approval')",
         (import_.institution,),
@@ -554,26 +576,41 @@ def close(connection: Connection, import_id: int, status: str, code: str = "", m
 def rest(connection: Connection, import_id: int, *, until: timedelta) -> None:
     """An import waits for a person's answer; without one it ends at the deadline."""
     connection.execute(
-        "update ops.import set status = 'awaiting_approval',"
+        "update ops.import set status = 'awaiting_approval', error = null,"
         " staging_until = greatest(staging_until, now() + %s + interval '1 day') where id = %s and status = 'running'",
         (until, import_id),
     )
     take(connection, import_id, until, by={})
 
 
-def answer(connection: Connection, import_id: int, *, approved: bool, by: str) -> None:
-    """A person's answer to an import that waits. Raises ``FinishedError`` where it no longer does."""
-    status = "running" if approved else "declined"
-    answered = connection.execute(
-        "update ops.import set status = %s, approved_by = %s, finished_at = case when %s then null else now() end"
-        " where id = %s and status = 'awaiting_approval'",
-        (status, by, approved, import_id),
-    ).rowcount
-    take(connection, import_id, BETWEEN_TASKS)
-    connection.commit()
-    if not answered:
+def answer(connection: Connection, import_id: int, *, approved: bool, by: str, stays: bool = False) -> None:
+    """A person's answer to an import that waits; with ``stays`` this process goes on with it.
+
+    Raises ``FinishedError`` where it waits no longer: it has ended, or its time to be approved is over, and then it ends.
+    """
+    row = connection.execute(
+        "select status, until < now(), until from ops.import join ops.lease on import_id = id where id = %s"
+        " for update of import",
+        (import_id,),
+    ).fetchone()
+    if row is None or row[0] != "awaiting_approval":
+        connection.rollback()
         message = f"import {import_id} does not wait for approval (any more): it is {get(connection, import_id).status}"
         raise FinishedError("not_waiting", message)
+    in_time = not row[1]
+    connection.execute(
+        "update ops.import set status = %s, approved_by = %s, finished_at = case when %s then null else now() end"
+        " where id = %s",
+        ("running" if approved and in_time else "declined", by if in_time else None, approved and in_time, import_id),
+    )
+    take(connection, import_id, BETWEEN_TASKS, by=holder() if stays else {})
+    connection.commit()
+    if approved and not in_time:
+        message = (
+            f"import {import_id} could be approved until {row[2]:%Y-%m-%d %H:%M} UTC; it has ended and nothing has changed:"
+            " import again"
+        )
+        raise FinishedError("too_late", message)
 
 
 def end(connection: Connection, import_id: int, status: str, *, code: str = "", message: str = "") -> None:

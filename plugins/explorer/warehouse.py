@@ -7,10 +7,12 @@ DELETE, UPDATE and INSERT in an order that the foreign keys allow.
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Tally = dict[str, Any]
+ENDS = ("duplicates", "deleted", "rejected", "excluded", "dropped_by_privacy", "orphaned", "merged", "kept")
 LEAST_PUBLISHED = 50  # where fewer were published, any share may go
 
 
@@ -171,8 +174,13 @@ def _departments_read(connection: Connection) -> tuple[bool, bool]:
     return bool(rows), bool(rows) and all(row[0] for row in rows)
 
 
-def _one(connection: Connection, name: str, parameters: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401
-    row = database.run(connection, name, parameters).fetchall()[0]
+def _one(
+    connection: Connection,
+    name: str,
+    parameters: Mapping[str, object] | None = None,
+    identifiers: Mapping[str, sql.Composable] | None = None,
+) -> Any:  # noqa: ANN401
+    row = database.run(connection, name, parameters, identifiers).fetchall()[0]
     return row[0] if len(row) == 1 else row
 
 
@@ -209,9 +217,8 @@ def count(connection: Connection, slug: str, abilities: Abilities) -> Review:
 def check_adds_up(entity: str, numbers: Mapping[str, int]) -> None:
     """The equations of the tally: every record has one end, and what is published is what was, plus and minus."""
     n = numbers
-    ends = ("duplicates", "deleted", "rejected", "excluded", "dropped_by_privacy", "orphaned", "merged", "kept")
     sums = {
-        "extracted + reexamined = ends": (n["extracted"] + n["reexamined"], sum(n[end] for end in ends)),
+        "extracted + reexamined = ends": (n["extracted"] + n["reexamined"], sum(n[end] for end in ENDS)),
         "kept = added + updated + unchanged": (n["kept"], n["added"] + n["updated"] + n["unchanged"]),
         "published = kept + untouched": (n["published"], n["kept"] + n["untouched"]),
         "published = before + added - removed": (n["published"], n["published_before"] + n["added"] - n["removed"]),
@@ -237,6 +244,62 @@ def report_records(connection: Connection, import_: Import, institution: Institu
     database.run(connection, "review/report_notes", parameters)
     if abilities.joins_records:
         database.run(connection, "review/joined_notes", {"import_id": import_.id})
+
+
+def purge(connection: Connection, import_: Import) -> int | None:
+    """Takes what turned private out of what is published, as an import of its own, while the rest of ``import_`` waits.
+
+    Returns its number; the review is then to be done again, in the same transaction. None where nothing that is published
+    turned private; then nothing has changed.
+    """
+    with connection.transaction() as everything_or_nothing:
+        purged = _purge(connection, import_)
+        if purged is None:
+            raise psycopg.Rollback(everything_or_nothing)
+    return purged
+
+
+def _purge(connection: Connection, import_: Import) -> int | None:
+    slug = import_.institution
+    connection.execute("select from ops.institution where slug = %s for update", (slug,))
+    connection.execute("delete from delta where action <> 'remove' or reason <> 'privacy'")
+    reason = f"what turned private goes at once, the rest of import {import_.id} waits for approval"
+    number = connection.execute(
+        "insert into ops.import"
+        " (institution, run_key, kind, mode, reason, status, base_version, fingerprint, staging_until, finished_at)"
+        " values (%s, %s, 'purge', %s, %s, 'succeeded', %s, 'purge', now(), now()) returning id",
+        (slug, f"purge-{uuid.uuid4()}", import_.mode, reason, import_.base_version),
+    ).fetchall()[0][0]
+    tables = [table for thing in THINGS for table in (thing.table, *(link.table for link in thing.links))]
+    leaves: dict[str, sql.Composable] = {table: _leaf(table, slug) for table in tables}
+    unlinked = _one(connection, "load/purge_links", {"import_id": number}, leaves)
+    removed: dict[str, int] = dict(
+        connection.execute("select entity || 's', count(*) from delta group by entity").fetchall()
+    )
+    if not (unlinked or removed):
+        return None
+    because = {"privacy": removed["outputs"]} if "outputs" in removed else {}
+    tally: Tally = {"removed_because": because, "excluded_because": {}}
+    for thing in THINGS:
+        entity = f"{thing.entity}s"
+        count_ = sql.SQL("select count(*) from {}").format(leaves[thing.table])
+        before, gone = connection.execute(count_).fetchall()[0][0], removed.get(entity, 0)
+        tally[entity] = dict.fromkeys(("extracted", "reexamined", *ENDS, "added", "updated", "unchanged"), 0) | {
+            "removed": gone, "untouched": before - gone, "published": before - gone, "published_before": before,
+        }  # fmt: skip
+        check_adds_up(entity, tally[entity])
+    apply_delta(connection, replace(import_, id=number))
+    parameters = {"institution": slug, "import_id": number}
+    for name in ("history", "blank", "forget_told"):
+        database.run(connection, f"load/{name}", parameters)
+    connection.execute("update ops.import set tally = %s where id = %s", (Jsonb(tally), number))
+    ending = {"status": "succeeded", "error": None, "watermarks": Jsonb({})}
+    database.run(connection, "load/close", {**parameters, **ending})
+    return int(number)
+
+
+def _leaf(table: str, slug: str) -> sql.Identifier:
+    return sql.Identifier("warehouse", f"{table}__{slug}")
 
 
 def load(connection: Connection, import_: Import, *, status: str = "succeeded") -> Mapping[str, Mapping[str, int]]:
@@ -316,7 +379,7 @@ def _apply(connection: Connection, name: str, import_: Import, thing: Thing, lin
         values += [sql.Placeholder("import_id") for _ in stamps]
     comma = sql.SQL(", ")
     identifiers: dict[str, sql.Composable] = {
-        "published": sql.Identifier("warehouse", f"{table}__{import_.institution}"),
+        "published": _leaf(table, import_.institution),
         "desired": sql.Identifier(desired),
         "owner": names[0],
         "same": sql.SQL(" and ").join(sql.SQL("n.{0} = t.{0}").format(n) for n in keys),

@@ -3,15 +3,7 @@
 --   shown (its author and its output are), the place below a department. A rollback does without them.
 -- Parameters: institution.
 -- Row count: changes of which something was blanked.
-with hidden_links as (
-    select distinct o.key as output, c.author
-    from contribution c
-    join output o using (record)
-    join verdict v on v.entity = 'output' and v.record = o.record and v.verdict in ('kept', 'orphaned')
-    join author a on a.key = c.author
-    join verdict av on av.entity = 'author' and av.record = a.record and av.verdict = 'kept'
-    where not exists (select from credit p where p.record = c.record and p.author = c.author)
-), touches as (
+with touches as (
     select c.import_id, c.entity, c.key, d.key as gone,
         (c.entity = d.entity and c.key = d.key) or (d.entity = 'department' and c.entity <> 'department') as whole
     from ops.change c join delta d on
@@ -23,7 +15,7 @@ with hidden_links as (
     where c.institution = %(institution)s and d.reason = 'privacy' and not c.blanked
     union all
     select c.import_id, c.entity, c.key, l.author, false
-    from hidden_links l join ops.change c on c.institution = %(institution)s and c.entity = 'output' and c.key = l.output
+    from hidden_authorship l join ops.change c on c.institution = %(institution)s and c.entity = 'output' and c.key = l.output
     where not c.blanked
         and c.old @> jsonb_build_object('authorships', jsonb_build_array(jsonb_build_object('author_key', l.author)))
 ), touched as (

@@ -1,0 +1,135 @@
+"""What turned private goes at once, also where the rest of an import waits for a person."""
+
+from pathlib import Path
+
+import pytest
+
+from explorer import database, exports, flow, imports
+from explorer.records import Author, Contribution, Department, Identifier, Level, Output
+from explorer.sources import Abilities
+from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
+from tests.warehouse.test_flow import _everything, do_import, published
+
+pytestmark = pytest.mark.usefixtures("without_expectations")
+OUTPUTS = 70
+
+
+def wrote(key: str, *authors: str, level: Level = "public", told: Level = "public") -> Output:
+    credits_ = tuple(Contribution(a, f"Credited, {a}", level=told, departments=("lab",)) for a in authors)
+    return Output(key, f"Title {key}", identifiers=(Identifier("doi", f"10.5555/{key}"),), contributions=credits_,
+                  level=level, departments=("lab", "open"))  # fmt: skip
+
+
+def departments(lab: Level = "public") -> dict[str, Department]:
+    return {
+        "open": Department("open", "Open unit", level="public"),
+        "lab": Department("lab", "Laboratory", level=lab),
+        "below": Department("below", "Below", ("lab",), level="public"),
+    }
+
+
+@pytest.fixture
+def source() -> ScriptedSource:
+    made = ScriptedSource(abilities=Abilities(knows_privacy=True, lists_authors=True), page_size=50)
+    made.authors = {
+        key: Author(key, f"Name, {key}", level="public", departments=("lab", "open")) for key in ("vv", "ww")
+    }
+    made.departments = departments()
+    for n in range(OUTPUTS):
+        made.put(wrote(f"o{n}", "vv", "ww"))
+    return made
+
+
+@pytest.fixture
+def site(warehouse_dsn: str, tmp_path: Path, source: ScriptedSource, monkeypatch: pytest.MonkeyPatch) -> ScriptedSite:
+    made = make_site(warehouse_dsn, tmp_path, source, removed=0.2)
+    do_import(made)
+    heard: list[str] = []
+    monkeypatch.setattr(flow, "_alarm", lambda subject, sentence: heard.append(f"{subject}: {sentence}"))
+    object.__setattr__(made.scripted, "heard", heard)
+    return made
+
+
+def much_goes_and_some_turns_private(source: ScriptedSource) -> None:
+    for n in range(30, OUTPUTS):
+        source.vanish(f"o{n}")
+    source.authors["vv"] = Author("vv", "Name, vv", level="private")
+    source.departments = departments(lab="private")
+    source.put(wrote("o1", "vv", "ww", level="private"))
+    source.put(wrote("o2", "vv", "ww", told="private"))
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_what_turned_private_does_not_wait_with_the_rest(site: ScriptedSite, source: ScriptedSource, *, approved: bool):
+    much_goes_and_some_turns_private(source)
+    waits = do_import(site, full_import=True)
+    assert (waits["status"], waits["purges"]) == ("awaiting_approval", [3])
+
+    shown = published(site)
+    assert len(shown["outputs"]) == OUTPUTS - 1
+    authors = {o["key"]: [a["key"] for a in o["authors"]] for o in shown["outputs"]}
+    assert "o1" not in authors
+    assert authors["o2"] == []
+    assert authors["o0"] == authors["o69"] == ["ww"]
+    assert [d["path"] for d in shown["departments"]] == ["Below", "Open unit"]
+    assert {tuple(o["departments"]) for o in shown["outputs"]} == {("Open unit",)}
+    assert any("import 3 removes what turned private: removed by privacy: 3;" in each for each in source.heard)
+    assert "Only what turned private is gone; that never waits (import 3)." in flow.approval_text(site, 2)
+
+    with database.connect(site.dsn) as connection:
+        history = connection.execute(
+            "select entity, key, reason, old, blanked from ops.change order by 1, 2"
+        ).fetchall()
+        assert history == [
+            (e, k, "privacy", None, True) for e, k in (("author", "vv"), ("department", "lab"), ("output", "o1"))
+        ]
+        purge = flow.object_of(connection, 3)
+        assert purge["tally"]["outputs"]["removed"] == 1
+        assert purge["tally"]["outputs"]["published"] == OUTPUTS - 1
+        names, rows = exports.difference(connection, "lilliput", 2)
+        assert not [row for row in rows if row[names.index("reason")] == "privacy"]
+
+    flow.answer(site, 2, approved=approved, by="somebody")
+    if approved:
+        flow.go_on(site, 2, answered=True)
+    else:
+        flow.close_staging(site, 2)
+    assert len(published(site)["outputs"]) == (29 if approved else OUTPUTS - 1)
+    with database.connect(site.dsn) as connection:
+        text = _everything(connection)
+    assert not [word for word in ("Name, vv", "Credited, vv", "Laboratory", "Title o1'", '"lab"') if word in text]
+
+    flow.rollback(site, to_import=1, by="somebody")
+    assert {a["key"] for a in published(site)["authors"]} == {"ww"}
+    assert "o1" not in {o["key"] for o in published(site)["outputs"]}
+    with pytest.raises(imports.HaltedError, match="import 3 of lilliput published nothing; these did: "):
+        flow.rollback(site, to_import=3, by="somebody")
+
+
+def test_who_is_shown_again_before_the_answer_is_published_again_whole(site: ScriptedSite, source: ScriptedSource):
+    before = published(site)
+    known = dict(source.outputs)
+    much_goes_and_some_turns_private(source)
+    do_import(site, full_import=True)
+    flow.answer(site, 2, approved=False, by="somebody")
+    flow.close_staging(site, 2)
+    source.outputs, source.departments = known, departments()
+    source.authors["vv"] = Author("vv", "Name, vv", level="public", departments=("lab", "open"))
+    again = do_import(site)
+    assert again["status"] == "succeeded"
+    assert published(site) == before
+
+
+def test_no_purge_where_nobody_turned_private_and_none_in_a_dry_run(site: ScriptedSite, source: ScriptedSource):
+    for n in range(30, OUTPUTS):
+        source.vanish(f"o{n}")
+    waits = do_import(site, full_import=True)
+    assert waits["status"] == "awaiting_approval"
+    assert "purges" not in waits
+    dry = make_site(site.dsn, site.institution.path.parent, source, removed=0.2)
+    flow.answer(site, 2, approved=False, by="somebody")
+    flow.close_staging(site, 2)
+    much_goes = published(site)
+    source.authors["vv"] = Author("vv", "Name, vv", level="private")
+    assert do_import(dry, dry_run=True, full_import=True)["status"] == "dry_run"
+    assert published(site) == much_goes
