@@ -709,6 +709,11 @@ def close_staging(place: Site, import_id: int, *, may_wait: bool = False) -> str
         return status
 
 
+def tell_of_failure(dag: str, task: str, error: object) -> None:
+    """Alarms the operators about a task that failed outside of any import: nothing else tells them."""
+    _alarm(f"{dag}: {task} failed", f"{task}: {error}")
+
+
 def _alarm(subject: str, sentence: str) -> None:
     """Tells the operators; a mail that cannot be sent stands in the log, where the alarm stands anyway."""
     from explorer import mail, notices  # noqa: PLC0415 - asks for the mail connection
@@ -751,25 +756,33 @@ def rollback(place: Site, *, to_import: int, by: str, dry_run: bool = False, run
 
 
 def look_who_is_late(folders: Sequence[Path]) -> list[str]:
-    """Alarms the operators about institutions whose import is overdue (``expected_every``); returns the sentences."""
-    expected: dict[str, timedelta] = {}
+    """Alarms the operators about institutions whose import is overdue (``expected_every``), or cannot be read at all.
+
+    Returns a sentence for each; the operators hear of each once a day.
+    """
+    expected: dict[str, history.Expected] = {}
+    late: dict[str, str] = {}
     for file in (file for folder in folders for file in config.files(folder)):
-        with contextlib.suppress(config.ConfigError):  # its own DAG fails and says why
+        try:
             institution = config.load(file)
-            every = institution.expected_every or _interval(institution)
-            if every is not None:
-                expected[institution.slug] = every
+        except config.ConfigError as error:  # its own DAG says so, too, but is never scheduled
+            slug = config.slug_of(file)
+            late[slug] = f"{slug}: its configuration is broken, so nothing is imported: {error.problems[0]}"
+            continue
+        every = institution.expected_every or _interval(institution)
+        if every is not None:
+            since = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+            expected[institution.slug] = history.Expected(every, since)
     dsn = local.warehouse_dsn()
     _migrate(dsn)
     with database.connect(dsn) as connection:
         imports.drop_expired_staging(connection)  # also where nobody imports for long
-        sentences = history.late(connection, expected, datetime.now(UTC))
-    if sentences:
-        _alarm(
-            f"{len(sentences)} {'institution is' if len(sentences) == 1 else 'institutions are'} late",
-            "; ".join(sentences),
-        )
-    return sentences
+        late |= history.late(connection, expected, datetime.now(UTC))
+        told = [late[slug] for slug in sorted(history.untold(connection, late))]
+        if told:
+            _alarm(f"{len(told)} {'institution is' if len(told) == 1 else 'institutions are'} late", "; ".join(told))
+        connection.commit()
+    return [late[slug] for slug in sorted(late)]
 
 
 def _interval(institution: Institution) -> timedelta | None:

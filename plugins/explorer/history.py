@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from psycopg.types.json import Jsonb
@@ -117,17 +118,30 @@ def _open(connection: Connection, slug: str, to_import: int, by: str, *, dry_run
     return imports.get(connection, row[0])
 
 
-def late(connection: Connection, expected: Mapping[str, timedelta], now: datetime) -> list[str]:
-    """Sentences about institutions that were published longer ago than expected; those on hold are late on purpose."""
-    sentences = []
-    for slug, hold, published_at, added_at in database.run(connection, "explorer/freshness"):
-        if slug not in expected or hold is not None or now - (published_at or added_at) <= expected[slug]:
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """How often an institution is to be published, and since when it is expected at all."""
+
+    every: timedelta
+    since: datetime
+
+
+def late(connection: Connection, expected: Mapping[str, Expected], now: datetime) -> dict[str, str]:
+    """A sentence about each institution that was published longer ago than expected; those on hold are late on purpose."""
+    known = {slug: row for slug, *row in database.run(connection, "explorer/freshness")}
+    sentences = {}
+    for slug, due in sorted(expected.items()):
+        hold, published_at, added_at = known.get(slug, (None, None, due.since))
+        if hold is not None or now - (published_at or added_at) <= due.every:
             continue
         since = f"since {published_at:%Y-%m-%d %H:%M} UTC" if published_at else "ever"
-        sentences.append(
-            f"{slug}: no import was published {since}, but one is expected every {in_words(expected[slug])}"
-        )
-    return sorted(sentences)
+        sentences[slug] = f"{slug}: no import was published {since}, but one is expected every {in_words(due.every)}"
+    return sentences
+
+
+def untold(connection: Connection, late_now: Collection[str]) -> set[str]:
+    """Of those who are late, whom the operators have not heard of in the last day; they count as told with the commit."""
+    return {row[0] for row in database.run(connection, "notices/late", {"slugs": list(late_now)})}
 
 
 def release(connection: Connection, slug: str) -> str | None:

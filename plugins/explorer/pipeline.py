@@ -91,7 +91,16 @@ def published_outputs(path: Path) -> Asset:
     return Asset(name=f"warehouse_{slug}", uri=f"explorer://warehouse/{slug}/research_output", group="warehouse")
 
 
+def tell_operators(context: Any) -> None:
+    """Alarms about a failed task for which no import stands yet; of the others `close_staging` tells."""
+    from explorer import flow
+
+    instance = context["task_instance"]
+    flow.tell_of_failure(instance.dag_id, instance.task_id, context.get("exception"))
+
+
 @task.sensor(
+    on_failure_callback=tell_operators,
     mode="reschedule",
     poke_interval=20,
     exponential_backoff=True,  # a hundred runs of ten backfills that wait are a task a second, not five
@@ -377,7 +386,7 @@ def freshness_dag(folders: Sequence[Path]) -> DAG:
         default_args={**DEFAULTS, "retries": 1},
     )
     def look() -> None:
-        @task
+        @task(on_failure_callback=tell_operators)
         def look_who_is_late() -> int:
             """Compares the last published import of each institution with `expected_every` of its YAML."""
             from explorer import flow

@@ -189,3 +189,19 @@ def test_no_file_makes_a_new_version_of_its_dags_at_every_parse(file: str):
     found = check_dag_file_stability(str(ROOT / file))
     assert not found.warnings
     assert not found.runtime_varying_values
+
+
+def test_an_import_that_cannot_be_opened_alarms_the_operators(dags, monkeypatch):
+    """Of what fails later `close_staging` tells; before there is an import nothing else does."""
+    from types import SimpleNamespace
+
+    from explorer import flow
+
+    found = dags(lilliput=GOOD)
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(flow, "_alarm", lambda subject, sentence: told.append((subject, sentence)))
+    for dag, name in (("import_lilliput", "open_import"), ("freshness", "look_who_is_late")):
+        (callback,) = found[dag].get_task(name).on_failure_callback
+        instance = SimpleNamespace(dag_id=dag, task_id=name)
+        callback({"task_instance": instance, "exception": ValueError("there is no connection lilliput_pure")})
+        assert told.pop() == (f"{dag}: {name} failed", f"{name}: there is no connection lilliput_pure")

@@ -1,12 +1,14 @@
 """Any sequence of imports and rollbacks equals replaying the source's states, minus what privacy has removed since."""
 
+import os
 import random
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from explorer import database, exports, flow, history, imports
+from explorer import database, exports, flow, history, imports, local
 from explorer.imports import HaltedError
 from explorer.records import Author, Contribution, Department, Identifier, Level, Note, Output, Refusal
 from explorer.sources import Abilities
@@ -271,18 +273,57 @@ def test_any_sequence_of_imports_and_rollbacks_and_of_people_who_turn_private(wa
         assert not [key for key in private_now if f'"{key}"' in history_now or f"Name, {key}" in history_now]
 
 
-def test_who_is_late_is_told_but_not_who_is_on_hold(warehouse_dsn: str, tmp_path: Path):
+@pytest.fixture
+def look(
+    warehouse_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], tuple[list[str], list[str]]]:
+    """Looks who of the institutions in the test's folder is late: the sentences, and what the operators were told."""
+    monkeypatch.setattr(local, "warehouse_dsn", lambda: warehouse_dsn)
+
+    def looked() -> tuple[list[str], list[str]]:
+        told: list[str] = []
+        monkeypatch.setattr(flow, "_alarm", lambda _subject, sentence: told.append(sentence))
+        return flow.look_who_is_late([tmp_path]), told
+
+    return looked
+
+
+def test_who_is_late_is_told_once_a_day_but_not_who_is_on_hold(warehouse_dsn: str, tmp_path: Path, look):
     site = make_site(warehouse_dsn, tmp_path, ScriptedSource(outputs={"a": output("a")}))
     do_import(site)
-    expected = {"lilliput": timedelta(days=7)}
-    with database.connect(site.dsn) as connection:
-        assert history.late(connection, expected, datetime.now(UTC)) == []
-        connection.execute("update ops.import set published_at = now() - interval '8 days'")
-        (sentence,) = history.late(connection, expected, datetime.now(UTC))
-        assert "lilliput: no import was published since" in sentence
-        assert "one is expected every 7 days" in sentence
-        connection.execute("update ops.institution set hold = 'rolled back'")
-        assert history.late(connection, expected, datetime.now(UTC)) == []
+
+    def now(statement: str) -> None:
+        with database.connect(warehouse_dsn) as connection:
+            connection.execute(statement)
+            connection.commit()
+
+    assert look() == ([], [])
+    now("update ops.import set published_at = now() - interval '8 days'")
+    (sentence,), told = look()
+    assert "lilliput: no import was published since" in sentence
+    assert "one is expected every 180 hours" in sentence
+    assert told == [sentence]
+    assert look() == ([sentence], [])
+    now("update ops.told_late set told_at = now() - interval '1 day'")
+    assert look() == ([sentence], [sentence])
+    now("update ops.import set published_at = now()")
+    assert look() == ([], [])
+    now("update ops.import set published_at = now() - interval '8 days'")
+    assert len(look()[1]) == 1  # late again
+    now("update ops.institution set hold = 'rolled back'")
+    assert look() == ([], [])
+
+
+def test_who_never_could_be_imported_is_late_and_so_is_a_broken_configuration(warehouse_dsn: str, tmp_path: Path, look):
+    site = make_site(warehouse_dsn, tmp_path, ScriptedSource())
+    assert look() == ([], [])
+    since = site.institution.path.stat().st_mtime - timedelta(days=8).total_seconds()
+    os.utime(site.institution.path, (since, since))
+    (tmp_path / "blefuscu.yaml").write_text("name: Blefuscu\nsource: {kind: spredsheet}\n", encoding="utf-8")
+    broken, never = look()[0]
+    assert "blefuscu: its configuration is broken, so nothing is imported: " in broken
+    assert "blefuscu.yaml:2: source.kind" in broken
+    assert never == "lilliput: no import was published ever, but one is expected every 180 hours"
 
 
 def test_a_task_that_opened_an_import_and_ended_is_no_dead_holder(warehouse_dsn: str, tmp_path: Path):
