@@ -49,6 +49,15 @@ STATUSES = {
     "declined": "was declined, nothing has changed",
     "rolled_back": "published",
 }
+NO_CHANGE = {
+    "awaiting_approval": "Import {} of {} would change nothing.",
+    "declined": "Import {} of {} was declined; nothing has changed.",
+    "dry_run": "Import {} of {} would change nothing.",
+    "failed": "Import {} of {} failed and published no change.",
+    "rolled_back": "Import {} of {} found everything as it was.",
+    "running": "Import {} of {} is at work; what it would change is worked out in its review.",
+    "succeeded": "Import {} of {} changed nothing that was published before (a first import only adds).",
+}
 UNCHANGED = ("dry_run", "awaiting_approval", "declined")  # of these the tally says what would have been
 CHANGES = ("added", "updated", "removed", "published")
 WIDE = 160  # columns of a table where there is no terminal to ask
@@ -496,7 +505,11 @@ def diff(institution: Slug, *, number: Number = None, as_json: AsJson = False, a
     with _warehouse() as connection:
         slug = _slug(connection, institution)
         import_id = _number(connection, slug, number)
-        names, rows = exports.difference(connection, slug, import_id)
+        try:
+            names, rows = exports.difference(connection, slug, import_id)
+        except HaltedError as error:
+            raise typer.BadParameter(str(error)) from error
+        status = flow.object_of(connection, import_id)["status"]
     if as_json:
         _print_json([dict(zip(names, row, strict=True)) for row in rows])
     elif as_csv:
@@ -505,11 +518,7 @@ def diff(institution: Slug, *, number: Number = None, as_json: AsJson = False, a
         table = Table(*(name.replace("_", " ") for name in names), title=f"{slug}, import {import_id}")
         for row in rows:
             table.add_row(*(_plain(cell or "") for cell in row))
-        _console().print(
-            table
-            if rows
-            else f"No change is recorded for import {import_id} of {slug}: there was none, or it was the first, or declined."
-        )
+        _console().print(table if rows else NO_CHANGE.get(status, NO_CHANGE["succeeded"]).format(import_id, slug))
 
 
 @app.command()

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from explorer import database, imports
+from explorer.config import in_words
+from explorer.imports import HaltedError
 from explorer.tables import guarded
 
 if TYPE_CHECKING:
@@ -49,13 +51,26 @@ def records(connection: Connection, slug: str) -> Iterator[str]:
 
 
 def difference(connection: Connection, slug: str, import_id: int) -> tuple[list[str], Rows]:
-    """What an import changed, from the history; or would change, from its staging."""
-    status = connection.execute("select status from ops.import where id = %s", (import_id,)).fetchall()[0][0]
-    if status in {"dry_run", "awaiting_approval", "running"}:
-        staged = imports.get(connection, import_id)
+    """What an import changed, from the history; or would change, from its staging.
+
+    Raises ``HaltedError`` where neither is there any more.
+    """
+    staged = imports.get(connection, import_id)
+    if staged.status in {"dry_run", "awaiting_approval", "running"}:
         if imports.has_staging(connection, import_id):
             imports.stand_on(connection, staged)
             return select(connection, "explorer/diff_staged", {})
+        message = (
+            f"import {import_id} of {slug} was a dry run; what it would have changed is kept for"
+            f" {in_words(imports.STAGING_KEPT)}, and until something newer is published: do another"
+        )
+        raise HaltedError("difference_gone", message)
+    oldest = connection.execute("select history_from from ops.institution where slug = %s", (slug,)).fetchall()[0][0]
+    if import_id <= oldest:
+        message = (
+            f"the history of {slug} reaches back to import {oldest}; what that one and those before changed is gone"
+        )
+        raise HaltedError("history_gone", message)
     return select(connection, "explorer/diff", {"institution": slug, "import_id": import_id})
 
 

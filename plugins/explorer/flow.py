@@ -486,6 +486,7 @@ def review(place: Site, import_id: int, *, approved: bool = False, stays: bool =
         purged = warehouse.purge(connection, import_)
         if purged is not None:
             warehouse.review(connection, import_, institution, place.source().abilities)
+            imports.drop_earlier_staging(connection, import_)
         imports.rest(connection, import_id, until=APPROVAL_WITHIN)
         connection.commit()  # the purge, the difference that is left and the wait for an answer, or none of them
         if purged is not None:
@@ -694,6 +695,8 @@ def close_staging(place: Site, import_id: int, *, may_wait: bool = False) -> str
         if status in {"succeeded", "declined"} or import_.published:
             imports.drop_staging(connection, import_id)
             log.info("import %d is %s; its staging is dropped", import_id, status)
+        if import_.published:
+            imports.drop_earlier_staging(connection, import_)
         history.forget(connection, import_.institution, place.institution.retention)
         connection.commit()
         uploads.forget(connection, import_.institution)
@@ -702,10 +705,8 @@ def close_staging(place: Site, import_id: int, *, may_wait: bool = False) -> str
             row = connection.execute("select error from ops.import where id = %s", (import_id,)).fetchall()[0][0]
             error = row if isinstance(row, dict) else {}
             log.error("import %d failed in %s: %s", import_id, error.get("task"), error.get("message"))
-            _alarm(
-                f"{place.institution.name}: import {import_id} failed",
-                f"{error.get('task') or 'a task'}: {error.get('message')}",
-            )
+            sentence = ": ".join(str(each) for each in (error.get("task"), error.get("message")) if each)
+            _alarm(f"{place.institution.name}: import {import_id} failed", sentence)
         return status
 
 

@@ -66,6 +66,7 @@ def rollback(
                 (f"rolled back to import {to_import} by {by}", slug),
             )
             imports.drop_staging(connection, import_.id)
+            imports.drop_earlier_staging(connection, import_)
     log.info("%s is as it was after import %d", slug, to_import)
     return import_.id
 

@@ -368,6 +368,20 @@ def drop_staging(connection: Connection, import_id: int) -> None:
     connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(f"import_{import_id}")))
 
 
+def drop_earlier_staging(connection: Connection, import_: Import) -> None:
+    """Drops what earlier imports of the institution left in staging, once something newer is published.
+
+    Failed ones can no longer be taken up, what a dry run found is no longer so, and both may name who turned private since.
+    """
+    earlier = connection.execute(
+        "select id from ops.import where institution = %s and id < %s"
+        " and status not in ('running', 'awaiting_approval') and to_regclass('import_' || id || '.state') is not null",
+        (import_.institution, import_.id),
+    ).fetchall()
+    for (import_id,) in earlier:
+        drop_staging(connection, int(import_id))
+
+
 def drop_expired_staging(connection: Connection) -> int:
     """Drops staging past its deadline, of imports that are not at work; returns how many.
 
@@ -398,9 +412,6 @@ def revive(connection: Connection, import_: Import) -> None:
     if import_.status != "failed" or import_.published:
         message = f"import {import_.id} has ended ({import_.status}); there is nothing left to do"
         raise FinishedError("finished", message)
-    if not has_staging(connection, import_.id):
-        message = f"the staging of import {import_.id} is gone; clear `open_import` in a new run, or import again"
-        raise HaltedError("no_staging", message)
     newer = connection.execute(
         "select max(id) from ops.import"
         " where institution = %s and id > %s and published_at is not null and kind <> 'purge'",
@@ -412,6 +423,9 @@ def revive(connection: Connection, import_: Import) -> None:
             " undo it, so it is not taken up again; start a new run"
         )
         raise HaltedError("overtaken", message)
+    if not has_staging(connection, import_.id):
+        message = f"the staging of import {import_.id} is gone; clear `open_import` in a new run, or import again"
+        raise HaltedError("no_staging", message)
     other = connection.execute(
         "select id from ops.import where institution = %s and status in ('running', 'awaiting_approval')",
         (import_.institution,),

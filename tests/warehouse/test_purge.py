@@ -133,3 +133,27 @@ def test_no_purge_where_nobody_turned_private_and_none_in_a_dry_run(site: Script
     source.authors["vv"] = Author("vv", "Name, vv", level="private")
     assert do_import(dry, dry_run=True, full_import=True)["status"] == "dry_run"
     assert published(site) == much_goes
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_no_earlier_staging_names_who_turned_private_since(site: ScriptedSite, source: ScriptedSource, *, waits: bool):
+    """Neither a dry run's nor that of an import that failed."""
+    failed = flow.open_import(site, imports.Request(run_key="fails"))
+    for part in flow.plan_parts(site, failed):
+        flow.read_part(site, failed, part)
+    flow.close_staging(site, failed)
+    dry = do_import(site, dry_run=True)["import_id"]
+    with database.connect(site.dsn) as connection:
+        assert "Name, vv" in _everything(connection)
+        exports.difference(connection, "lilliput", dry)
+    much_goes_and_some_turns_private(source)
+    if not waits:
+        source.outputs |= {f"o{n}": wrote(f"o{n}", "vv", "ww") for n in range(30, OUTPUTS)}
+    assert do_import(site)["status"] == ("awaiting_approval" if waits else "succeeded")
+    with database.connect(site.dsn) as connection:
+        kept = connection.execute("select nspname from pg_namespace where nspname ~ '^import_'").fetchall()
+        assert kept == ([("import_4",)] if waits else [])
+        with pytest.raises(
+            imports.HaltedError, match="was a dry run; what it would have changed is kept for 3 days, and"
+        ):
+            exports.difference(connection, "lilliput", dry)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from explorer import flow
+from explorer import database, flow
 
 pytestmark = pytest.mark.usefixtures("without_expectations")
 ROW = "Author,Department,DOI\nGulliver,Eggs,10.5555/terminal.1\n"
@@ -88,3 +88,21 @@ def test_what_would_change_is_not_told_as_if_it_had(explorer: Callable[..., Resu
 def _squeezed(line: str) -> str:
     """The first two cells of a table's line."""
     return " │ ".join(cell.strip() for cell in line.split("│")[1:3])
+
+
+def test_diff_says_why_it_shows_nothing(explorer: Callable[..., Result], tmp_path: Path, warehouse_dsn: str):
+    (tmp_path / "p.csv").write_text(ROW, encoding="utf-8")
+    file = yaml(tmp_path, "publications: p.csv")
+    assert explorer("import", file).exit_code == 0
+    assert "changed nothing that was published before (a first import only adds)" in explorer("diff", "lilliput").stdout
+    assert explorer("import", file, "--dry-run").exit_code == 0
+    assert "Import 2 of lilliput would change nothing." in explorer("diff", "lilliput").stdout
+    assert explorer("import", file).exit_code == 0
+    gone = explorer("diff", "lilliput", "--import", 2, "--json")
+    assert (gone.exit_code, gone.stdout) == (2, "")
+    with database.connect(warehouse_dsn) as connection:
+        connection.execute("update ops.institution set history_from = 1")
+        connection.commit()
+    gone = explorer("diff", "lilliput", "--import", 1)
+    assert gone.exit_code == 2
+    assert "the history of lilliput reaches back to import 1;" in " ".join(gone.stderr.replace("│", " ").split())
