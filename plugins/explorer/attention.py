@@ -82,7 +82,8 @@ STORE_RECORDS = (
 
 FIRST_ANALYZE = 100
 FILLED = tuple(
-    f"attention.{name}" for name in ("asked", "tracked_identifier", "tracked_output", "snapshot", "snapshot_source")
+    f"attention.{name}"
+    for name in ("asked", "tracked_identifier", "tracked_output", "snapshot", "snapshot_source", "mention")
 )
 
 

@@ -562,6 +562,36 @@ def test_what_was_exported_can_be_read_again_and_says_the_same(
     }
 
 
+def test_mentions_and_counts_that_are_taken_back_are_forgotten_even_on_the_same_day(site, source, simulator, connect):
+    connect(mentions=True)
+    many(source, 40)
+    do_import(site)
+
+    def stored(statement: str) -> dict[str, set]:
+        with database.connect(site.dsn) as connection:
+            rows = connection.execute(statement).fetchall()
+        return {tracked: set(found) for tracked, found in rows}
+
+    mentions = "select tracked, array_agg(source || ' ' || mention) from attention.mention group by tracked"
+    counts = "select tracked, array_agg(source || ' ' || accounts) from attention.snapshot_source group by tracked"
+    before = stored(mentions), stored(counts)
+    gone = 0
+    for days in (3, 9, 30):
+        simulator.change({"days": days})
+        with database.connect(site.dsn) as connection:
+            connection.execute("update attention.asked set asked_at = asked_at - interval '1 day', due_at = now()")
+            connection.execute("update attention.tracked_output set due_at = now()")
+        refresh(site)
+        now = stored(mentions), stored(counts)
+        assert now != before
+        gone += sum(len(each - now[0].get(tracked, set())) for tracked, each in before[0].items())
+        for tracked, each in now[0].items():
+            assert len(each) == sum(simulator.counts(tracked.partition(":")[2]).values())
+            assert len(now[1][tracked]) == len(simulator.counts(tracked.partition(":")[2]))
+        before = now
+    assert gone > 0
+
+
 def test_a_chapter_is_not_asked_for_by_its_books_isbn(site, source, simulator, connect):
     source.put(Output(key="c", title="c", type="Book chapter", identifiers=(Identifier("isbn", "9780805069099"),)))
     source.put(Output(key="b", title="b", type="Book", identifiers=(Identifier("isbn", "9780805069099"),)))
