@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 from explorer import database, imports, warehouse
 from explorer.config import in_words
 from explorer.database import Connection
-from explorer.imports import BusyError, FinishedError, HaltedError, Import
+from explorer.imports import FinishedError, HaltedError, Import
 from explorer.sources import Abilities
 
 log = logging.getLogger(__name__)
@@ -72,10 +72,9 @@ def rollback(
 
 
 def _open(connection: Connection, slug: str, to_import: int, by: str, *, dry_run: bool, run_key: str) -> Import:
-    """The row of a rollback. An import that waits for approval ends; one at work is in the way."""
-    found = connection.execute(
-        "select version, history_from from ops.institution where slug = %s for update", (slug,)
-    ).fetchone()
+    """The row of a rollback. An import that waits for approval, or that nobody works on, ends; one at work is in the way."""
+    lock = "select version, history_from from ops.institution where slug = %s for update"
+    found = imports.patiently(connection, slug, lambda: connection.execute(lock, (slug,)).fetchone())
     if found is None:
         raise HaltedError("no_such_institution", f"{slug} was never imported into this warehouse")
     done = connection.execute(
@@ -98,15 +97,7 @@ def _open(connection: Connection, slug: str, to_import: int, by: str, *, dry_run
     if to_import < found[1]:
         message = f"the history of {slug} reaches back to import {found[1]} only; import again instead"
         raise HaltedError("history_gone", message)
-    current = connection.execute(
-        "select id, status from ops.import where institution = %s and status in ('running', 'awaiting_approval')",
-        (slug,),
-    ).fetchone()
-    if current is not None and current[1] == "running":
-        raise BusyError("busy", f"import {current[0]} of {slug} is at work; wait for its end, then roll back")
-    if current is not None and not dry_run:
-        imports.close(connection, current[0], "declined")
-        imports.drop_staging(connection, current[0])
+    imports.free(connection, slug, trial=dry_run)
     row = connection.execute(
         "insert into ops.import (institution, run_key, kind, mode, reason, dry_run, base_version, fingerprint, staging_until)"
         " values (%s, %s, 'rollback', 'full', %s, %s, %s, 'rollback', now() + %s) returning id",

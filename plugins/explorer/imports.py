@@ -16,11 +16,11 @@ import resource
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import psutil
 import psycopg
@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 
 Mode = Literal["full", "incremental"]
 WORKING = timedelta(seconds=60)
+Locked = TypeVar("Locked")
+LOCK_TRIES = 3
+LOCKED_MILLISECONDS = 10_000  # that somebody who opens an import waits for the institution's row
 BETWEEN_TASKS = timedelta(hours=6)
 STAGING_KEPT = timedelta(days=3)
 HEARTBEAT_SECONDS = 15.0
@@ -181,15 +184,7 @@ def open_import(connection: Connection, subject: Subject, request: Request) -> I
     Raises ``BusyError`` where another import is at work or the institution is on hold.
     """
     with connection.transaction():
-        connection.execute(
-            "insert into ops.institution (slug, name, source, configured_in) values (%s, %s, %s, %s)"
-            " on conflict (slug) do update"
-            " set name = excluded.name, source = excluded.source, configured_in = excluded.configured_in",
-            (subject.slug, subject.name, subject.source, subject.configured_in),
-        )
-        version, hold = connection.execute(
-            "select version, hold from ops.institution where slug = %s for update", (subject.slug,)
-        ).fetchall()[0]
+        version, hold = patiently(connection, subject.slug, lambda: _locked(connection, subject))
         known = connection.execute(
             "select id, status from ops.import where institution = %s and run_key = %s", (subject.slug, request.run_key)
         ).fetchone()
@@ -201,12 +196,7 @@ def open_import(connection: Connection, subject: Subject, request: Request) -> I
                 f" `bin/explorer release {subject.slug}` lifts that"
             )
             raise BusyError("on_hold", message)
-        current = connection.execute(
-            "select id, holder, until < now(), status, fingerprint, dry_run, started_at, mode, upload"
-            " from ops.import join ops.lease on import_id = id where institution = %s"
-            " and status in ('running', 'awaiting_approval')",
-            (subject.slug,),
-        ).fetchone()
+        current = _current(connection, subject.slug)
         if current is not None:
             adopted = _take_over(connection, subject, request, current)
             if adopted is not None:
@@ -226,6 +216,90 @@ def open_import(connection: Connection, subject: Subject, request: Request) -> I
         make_staging(connection, import_)
     log.info("import %d of %s is %s: %s", import_.id, subject.slug, mode, reason)
     return import_
+
+
+def patiently(connection: Connection, slug: str, lock: Callable[[], Locked]) -> Locked:
+    """What ``lock`` gives, which locks the institution's row, in the transaction at hand.
+
+    The row is held for long by a load that is at work, or for ever by one that was stopped in it: then its lease runs out,
+    and its sessions are ended. Raises ``BusyError`` where somebody is at work who is alive.
+    """
+    for tries_left in reversed(range(LOCK_TRIES)):
+        try:
+            with connection.transaction():
+                connection.execute(f"set local lock_timeout = {LOCKED_MILLISECONDS}")
+                locked = lock()
+                connection.execute("set local lock_timeout = 0")
+                return locked
+        except psycopg.errors.LockNotAvailable:
+            current = _current(connection, slug)
+            if current is None:
+                message = f"something else is at work on {slug}: try again when it has ended"
+                raise BusyError("busy", message) from None
+            if not tries_left or not is_left(current):
+                raise _busy(slug, current) from None
+            fence(connection, int(current[0]))
+    raise AssertionError  # the last try returns or raises
+
+
+def _current(connection: Connection, slug: str) -> tuple[Any, ...] | None:
+    """The import that holds an institution, as ``_take_over`` wants it."""
+    return connection.execute(
+        "select id, holder, until < clock_timestamp(), status, fingerprint, dry_run, started_at, mode, upload"
+        " from ops.import join ops.lease on import_id = id where institution = %s"
+        " and status in ('running', 'awaiting_approval')",
+        (slug,),
+    ).fetchone()
+
+
+def is_left(current: tuple[Any, ...]) -> bool:
+    """Whether nobody works on an import any more: its lease has run out, or its holder is known to be dead."""
+    return bool(current[2]) or _is_dead(current[1])
+
+
+def free(connection: Connection, slug: str, *, trial: bool) -> None:
+    """Ends an import that waits for an answer, or that nobody works on any more.
+
+    Raises ``BusyError`` for one that is at work, and in a ``trial``, which ends nothing, for any.
+    """
+    current = _current(connection, slug)
+    if current is None:
+        return
+    if current[3] == "awaiting_approval":
+        if trial:
+            raise _waits(slug, current)
+        close(connection, int(current[0]), "declined")
+        drop_staging(connection, int(current[0]))
+        return
+    if trial or not is_left(current):
+        raise _busy(slug, current)
+    fence(connection, int(current[0]))
+    close(connection, int(current[0]), "failed", "abandoned", "its holder is gone")
+    drop_staging(connection, int(current[0]))
+
+
+def _busy(slug: str, current: tuple[Any, ...]) -> BusyError:
+    message = f"import {current[0]} of {slug} is at work since {current[6]:%Y-%m-%d %H:%M:%S} UTC"
+    return BusyError("busy", message)
+
+
+def _waits(slug: str, current: tuple[Any, ...]) -> BusyError:
+    message = f"import {current[0]} of {slug} waits for approval: `bin/explorer approve {slug}` or `bin/explorer reject {slug}`"
+    return BusyError("awaiting_approval", message)
+
+
+def _locked(connection: Connection, subject: Subject) -> tuple[int, str | None]:
+    """The institution's version, and why it is on hold, if it is; its row is locked, and made where it is missing."""
+    connection.execute(
+        "insert into ops.institution (slug, name, source, configured_in) values (%s, %s, %s, %s)"
+        " on conflict (slug) do update"
+        " set name = excluded.name, source = excluded.source, configured_in = excluded.configured_in",
+        (subject.slug, subject.name, subject.source, subject.configured_in),
+    )
+    row = connection.execute(
+        "select version, hold from ops.institution where slug = %s for update", (subject.slug,)
+    ).fetchall()[0]
+    return int(row[0]), row[1]
 
 
 def _hold(connection: Connection, import_id: int, request: Request) -> None:
@@ -250,17 +324,12 @@ def _again(connection: Connection, import_id: int, request: Request) -> Import:
 
 def _take_over(connection: Connection, subject: Subject, request: Request, current: tuple[Any, ...]) -> Import | None:
     """What to do with an import that holds the institution: refuse, go on with it, or end it and start anew."""
-    import_id, held, expired, status, fingerprint, dry_run, started_at, mode, upload = current
+    import_id, held, expired, status, fingerprint, dry_run, _started_at, mode, upload = current
     dead = _is_dead(held)
     if status == "awaiting_approval" and not expired:
-        message = (
-            f"import {import_id} of {subject.slug} waits for approval: `bin/explorer approve {subject.slug}` or"
-            f" `bin/explorer reject {subject.slug}`"
-        )
-        raise BusyError("awaiting_approval", message)
+        raise _waits(subject.slug, current)
     if not (expired or dead):
-        message = f"import {import_id} of {subject.slug} is at work since {started_at:%Y-%m-%d %H:%M:%S} UTC"
-        raise BusyError("busy", message)
+        raise _busy(subject.slug, current)
     fence(connection, int(import_id))
     same = (
         fingerprint == subject.fingerprint

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer import database, flow
+from explorer import database, flow, imports
 from explorer.imports import Request
 from tests.crashes import everything, published
 from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
@@ -137,6 +137,7 @@ def test_a_worker_that_was_left_for_dead_writes_nothing_beside_its_retry_or_afte
 def test_a_command_line_that_was_left_for_dead(undisturbed, database_like, tmp_path, monkeypatch):
     """Its lease runs out, another call takes over, the first one wakes in any of its steps."""
     monkeypatch.setattr(flow, "OPENING_MILLISECONDS", 2_000)
+    monkeypatch.setattr(imports, "LOCKED_MILLISECONDS", 500)
     origin, expected, seconds = undisturbed
     dice = random.Random(1728)
     for n in range(INSTANTS // 4):

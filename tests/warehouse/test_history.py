@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from explorer import database, exports, flow, history, imports, local
-from explorer.imports import HaltedError
+from explorer.imports import BusyError, HaltedError, Request
 from explorer.records import Author, Contribution, Department, Identifier, Level, Note, Output, Refusal
 from explorer.sources import Abilities
 from tests.scripted_source import ScriptedSource, make_site
@@ -154,6 +154,8 @@ def test_a_waiting_import_ends_and_a_missing_history_is_said(warehouse_dsn: str,
     assert waiting["status"] == "awaiting_approval"
     with pytest.raises(HaltedError, match="published nothing; these did: 1"):
         flow.rollback(site, to_import=99, by="somebody")
+    with pytest.raises(BusyError, match="waits for approval: `bin/explorer approve lilliput` or"):
+        flow.rollback(site, to_import=1, by="somebody", dry_run=True)
     flow.rollback(site, to_import=1, by="somebody")
     with database.connect(site.dsn) as connection:
         assert connection.execute(
@@ -171,6 +173,38 @@ def test_a_waiting_import_ends_and_a_missing_history_is_said(warehouse_dsn: str,
         connection.execute("update ops.institution set history_from = 2")
     with pytest.raises(HaltedError, match="reaches back to import 2 only"):
         flow.rollback(site, to_import=1, by="somebody")
+
+
+@pytest.mark.parametrize("stopped_in_load", [False, True])
+def test_an_import_that_was_left_for_dead_is_in_nobodys_way(
+    warehouse_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_in_load: bool
+):
+    """Somebody who is alive is; one whose lease has run out is not, even where its session holds the institution's row."""
+    monkeypatch.setattr(imports, "LOCKED_MILLISECONDS", 200)
+    source = ScriptedSource(outputs={"a": output("a")})
+    site = make_site(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    left = flow.open_import(site, Request(run_key="left", stays=True))
+    with (
+        database.connect(site.dsn, application=imports.session(left, "load")) as zombie,
+        database.connect(site.dsn) as connection,
+    ):
+        if stopped_in_load:
+            zombie.execute("select from ops.institution where slug = 'lilliput' for update")
+        for attempt in (
+            lambda: flow.open_import(site, Request(run_key="another", stays=True)),
+            lambda: flow.rollback(site, to_import=1, by="somebody"),
+        ):
+            with pytest.raises(BusyError, match=f"import {left} of lilliput is at work since"):
+                attempt()
+        connection.execute("update ops.lease set until = now() - interval '1 second'")
+        connection.commit()
+        with pytest.raises(BusyError):
+            flow.rollback(site, to_import=1, by="somebody", dry_run=True)
+        assert imports.get(connection, left).status == "running"
+        flow.rollback(site, to_import=1, by="somebody")
+        assert imports.get(connection, left).status == "failed"
+        zombie.close()
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
