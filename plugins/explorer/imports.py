@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, TypeVar
@@ -150,6 +151,17 @@ def _is_dead(held: Mapping[str, Any]) -> bool:
         return bool(abs(psutil.Process(held["pid"]).create_time() - held["started"]) > 1)
     except psutil.NoSuchProcess:
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Which run works, and the how-manieth time it begins its task; a scheduler counts that."""
+
+    run_key: str
+    number: int
+
+
+ATTEMPT: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -535,6 +547,7 @@ def working(
         connection.execute("set work_mem = '128MB'")  # one import sorts whole institutions
         if anew:
             _begin_anew(connection, import_)
+        _let_in(connection, import_, task)
         _want_phase(connection, import_, task, wants)
         connection.commit()
         with _lease(dsn, import_id):
@@ -572,6 +585,28 @@ def _still_ours(connection: Connection, import_id: int) -> None:
     held = connection.execute("select holder from ops.lease where import_id = %s for update", (import_id,)).fetchone()
     if held is not None and held[0] and held[0] != holder():
         raise HaltedError("taken_over", f"import {import_id} is no longer at work here: somebody else took over")
+
+
+def _let_in(connection: Connection, import_: Import, task: str) -> None:
+    """Only the latest attempt of a task, in the latest run.
+
+    One that was stopped before it had begun may wake when others have gone on: it would begin what they have done again.
+    """
+    attempt = ATTEMPT.get()
+    if attempt is None:
+        return
+    if attempt.run_key != import_.run_key:
+        raise HaltedError(
+            "taken_over", f"import {import_.id} is no longer at work here: run {import_.run_key} took over"
+        )
+    let = connection.execute(
+        "update state set attempts = attempts || jsonb_build_object(%(task)s::text, %(number)s::int)"
+        " where coalesce((attempts ->> %(task)s)::int, 0) <= %(number)s",
+        {"task": task, "number": attempt.number},
+    ).rowcount
+    if not let and connection.execute("select from state").fetchone() is not None:
+        message = f"attempt {attempt.number} of `{task}` stops: a later one has begun it again"
+        raise HaltedError("overtaken", message)
 
 
 def _want_phase(connection: Connection, import_: Import, task: str, wants: str) -> None:

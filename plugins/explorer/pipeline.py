@@ -273,10 +273,12 @@ def close_staging(path: str, import_id: Any) -> str:
 
 def step(name: str, path: str, import_id: int | None, *arguments: Any, **named: Any) -> Any:
     """One call into ``flow``, on the import of this run."""
-    from explorer import flow
+    from explorer import flow, imports
 
     if import_id is None:
         raise AirflowSkipException("this run opened no import")
+    context = get_current_context()
+    imports.ATTEMPT.set(imports.Attempt(context["dag_run"].run_id, context["ti"].try_number))
     with told():
         place: Site = flow.site(path)
         call: Callable[..., Any] = getattr(flow, name)

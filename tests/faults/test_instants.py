@@ -58,18 +58,26 @@ def has_ended(child: int, deadline: float) -> bool:
     return False
 
 
-def until(instant: float, site: ScriptedSite, tasks: list[Step]) -> tuple[int, int] | None:
-    """Runs the tasks one after the other, each in a process of its own, up to an instant: the task then and its process."""
+def until(instant: float, site: ScriptedSite, tasks: list[Step], attempt: int = 1) -> tuple[int, int] | None:
+    """Runs the tasks one after the other, each in a process of its own, up to an instant: the task then and its process.
+
+    The first one is begun for the how-manieth time; those behind it for the first.
+    """
     deadline = time.monotonic() + instant
     for index, (_name, step) in enumerate(tasks):
-        child = start(lambda step=step: step(site))
+
+        def work(step=step, number=1 if index else attempt) -> None:
+            imports.ATTEMPT.set(imports.Attempt("attempt", number))
+            step(site)
+
+        child = start(work)
         if not has_ended(child, deadline):
             return index, child
     return None
 
 
-def finish(site: ScriptedSite, tasks: list[Step]) -> None:
-    assert until(600, site, tasks) is None
+def finish(site: ScriptedSite, tasks: list[Step], attempt: int = 1) -> None:
+    assert until(600, site, tasks, attempt) is None
 
 
 @pytest.fixture
@@ -119,13 +127,13 @@ def test_a_worker_that_was_left_for_dead_writes_nothing_beside_its_retry_or_afte
         os.kill(zombie, signal.SIGSTOP)
         hit.add(tasks[index][0])
         if n % 2:  # it wakes while the retry is at work
-            retry = start(lambda site=site, tasks=tasks[index:]: finish(site, tasks))
+            retry = start(lambda site=site, tasks=tasks[index:]: finish(site, tasks, 2))
             time.sleep(dice.uniform(0, seconds / 4))
             os.kill(zombie, signal.SIGCONT)
             os.waitpid(zombie, 0)
             os.waitpid(retry, 0)
         else:
-            finish(site, tasks[index:])
+            finish(site, tasks[index:], 2)
             before = everything(site.dsn)
             os.kill(zombie, signal.SIGCONT)
             os.waitpid(zombie, 0)

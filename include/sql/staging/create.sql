@@ -4,7 +4,8 @@
 create unlogged table state (
     one_row boolean primary key default true check (one_row),
     phase text not null,
-    at timestamptz not null default now()
+    at timestamptz not null default now(),
+    attempts jsonb not null default '{}'  -- by task, the latest that was let in
 );
 create unlogged table part (
     name text collate "C" primary key,
