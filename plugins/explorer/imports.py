@@ -257,7 +257,8 @@ def patiently(connection: Connection, slug: str, lock: Callable[[], Locked]) -> 
 def _current(connection: Connection, slug: str) -> tuple[Any, ...] | None:
     """The import that holds an institution, as ``_take_over`` wants it."""
     return connection.execute(
-        "select id, holder, until < clock_timestamp(), status, fingerprint, dry_run, started_at, mode, upload"
+        "select id, holder, until < clock_timestamp(), status, fingerprint, dry_run, started_at, mode, upload,"
+        " staging_until < clock_timestamp()"
         " from ops.import join ops.lease on import_id = id where institution = %s"
         " and status in ('running', 'awaiting_approval')",
         (slug,),
@@ -336,7 +337,7 @@ def _again(connection: Connection, import_id: int, request: Request) -> Import:
 
 def _take_over(connection: Connection, subject: Subject, request: Request, current: tuple[Any, ...]) -> Import | None:
     """What to do with an import that holds the institution: refuse, go on with it, or end it and start anew."""
-    import_id, held, expired, status, fingerprint, dry_run, _started_at, mode, upload = current
+    import_id, held, expired, status, fingerprint, dry_run, _started_at, mode, upload, too_old = current
     dead = _is_dead(held)
     if status == "awaiting_approval" and not expired:
         raise _waits(subject.slug, current)
@@ -345,6 +346,7 @@ def _take_over(connection: Connection, subject: Subject, request: Request, curre
     fence(connection, int(import_id))
     same = (
         fingerprint == subject.fingerprint
+        and not too_old  # what it has read was true days ago
         and upload == subject.upload
         and dry_run == request.dry_run
         and (mode == "full" or not request.full_import)
@@ -503,7 +505,7 @@ def revive(connection: Connection, import_: Import) -> None:
             f"import {newer} of {import_.institution} was published since; what import {import_.id} read is older and would"
             " undo it, so it is not taken up again; start a new run"
         )
-        raise HaltedError("overtaken", message)
+        raise HaltedError("superseded", message)
     if not has_staging(connection, import_.id):
         message = f"the staging of import {import_.id} is gone; clear `open_import` in a new run, or import again"
         raise HaltedError("no_staging", message)

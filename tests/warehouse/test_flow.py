@@ -243,6 +243,20 @@ def test_an_import_that_was_cut_off_goes_on_where_it_stopped(site: ScriptedSite,
     assert made["status"] == "succeeded"
 
 
+def test_what_was_read_long_ago_is_read_again(site: ScriptedSite, source: ScriptedSource):
+    left = flow.open_import(site, Request(run_key="left"))
+    flow.plan_parts(site, left)
+    flow.read_part(site, left, "outputs")
+    with database.connect(site.dsn) as connection:
+        connection.execute("update ops.import set staging_until = now() - interval '1 hour'")
+        connection.execute("update ops.lease set until = now() - interval '1 hour'")
+    del source.outputs["o3"]
+    made = do_import(site)
+    assert (made["import_id"], made["tally"]["outputs"]["extracted"]) == (left + 1, 7)
+    with database.connect(site.dsn) as connection:
+        assert flow.object_of(connection, left)["error"]["message"] == "its holder is gone"
+
+
 def test_a_living_import_is_not_disturbed(site: ScriptedSite):
     with database.connect(site.dsn) as connection:
         do_import(site, dry_run=True)

@@ -145,6 +145,39 @@ def test_what_was_told_of_a_thing_goes_when_it_turns_private(warehouse_dsn: str,
     assert "no_name" in told
 
 
+def test_what_went_without_a_word_and_is_told_to_be_private_later_leaves_the_history(
+    warehouse_dsn: str, tmp_path: Path
+):
+    def shown(key: str, level: Level = "public") -> Output:
+        credits_ = (Contribution("pp", "Credited, pp", level="public"),)
+        return Output(key, f"Title {key}", identifiers=(Identifier("doi", f"10.5555/{key}"),), contributions=credits_,
+                      level=level)  # fmt: skip
+
+    source = ScriptedSource(abilities=Abilities(knows_privacy=True, lists_authors=True))
+    source.authors = {key: Author(key, f"Name, {key}", level="public") for key in ("pp", "qq")}
+    for key in ("o1", "o2"):
+        source.put(shown(key))
+    site = make_site(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    before = dict(source.authors)
+    del source.authors["pp"]
+    source.vanish("o2")
+    do_import(site, full_import=True)
+
+    def history_now() -> str:
+        with database.connect(site.dsn) as connection:
+            return str(connection.execute("select old from ops.change").fetchall())
+
+    assert all(word in history_now() for word in ("Name, pp", "Credited, pp", "Title o2"))
+    source.authors = before | {"pp": Author("pp", "Name, pp", level="private")}
+    source.put(shown("o2", level="private"))
+    do_import(site, full_import=True)
+    assert not [word for word in ("Name, pp", "Credited, pp", "Title o2") if word in history_now()]
+    flow.rollback(site, to_import=1, by="somebody")
+    assert [o["key"] for o in published(site)["outputs"]] == ["o1"]
+    assert [a["key"] for a in published(site)["authors"]] == ["qq"]
+
+
 def test_a_waiting_import_ends_and_a_missing_history_is_said(warehouse_dsn: str, tmp_path: Path):
     source = ScriptedSource(outputs={f"o{n}": output(f"o{n}") for n in range(60)})
     site = make_site(warehouse_dsn, tmp_path, source, removed=0.1)

@@ -1,18 +1,42 @@
 -- Purpose: what privacy removed leaves the history, too: every earlier state of the thing itself, and, in earlier states of
 --   what stays, each word of it: the authorships of a person who is no longer shown, an authorship that is itself no longer
---   shown (its author and its output are), the place below a department. A rollback does without them.
+--   shown (its author and its output are), the place below a department. A rollback does without them. So does what went
+--   without a word, before the source said that it is private.
 -- Parameters: institution.
 -- Row count: changes of which something was blanked.
-with touches as (
-    select c.import_id, c.entity, c.key, d.key as gone,
-        (c.entity = d.entity and c.key = d.key) or (d.entity = 'department' and c.entity <> 'department') as whole
-    from ops.change c join delta d on
-        (c.entity = d.entity and c.key = d.key)
-        or (d.entity = 'author' and c.entity = 'output'
-            and c.old @> jsonb_build_object('authorships', jsonb_build_array(jsonb_build_object('author_key', d.key))))
-        or (d.entity = 'department' and c.entity = 'department' and c.old -> 'parents' ? d.key)
-        or (d.entity = 'department' and c.entity <> 'department' and (c.old -> 'departments' ? d.key or c.old -> 'groups' ? d.key))
-    where c.institution = %(institution)s and d.reason = 'privacy' and not c.blanked
+with gone as (
+    select entity, key from delta where reason = 'privacy'
+    union
+    select h.entity, h.key from hidden_thing h join ops.change c
+        on c.institution = %(institution)s and c.entity = h.entity and c.key = h.key and not c.blanked
+), is_hit as materialized (  -- where nothing is gone the history is not read
+    select coalesce(bool_or(entity = 'author'), false) as author, coalesce(bool_or(entity = 'department'), false) as department
+    from gone
+), touches as (
+    select c.import_id, c.entity, c.key, d.key as gone, true as whole
+    from gone d join ops.change c on c.institution = %(institution)s and c.entity = d.entity and c.key = d.key
+    where not c.blanked
+    union all
+    select c.import_id, c.entity, c.key, d.key, false
+    from ops.change c cross join lateral jsonb_array_elements(c.old -> 'authorships') as n (credit)
+    join gone d on d.entity = 'author' and d.key = credit ->> 'author_key'
+    where c.institution = %(institution)s and not c.blanked and c.entity = 'output' and (select author from is_hit)
+    union all
+    select c.import_id, c.entity, c.key, d.key, false
+    from ops.change c cross join lateral jsonb_array_elements_text(c.old -> 'parents') as n (parent)
+    join gone d on d.entity = 'department' and d.key = parent
+    where c.institution = %(institution)s and not c.blanked and c.entity = 'department' and (select department from is_hit)
+    union all
+    select c.import_id, c.entity, c.key, d.key, true
+    from ops.change c cross join lateral (
+        select jsonb_array_elements_text(c.old -> 'departments')
+        union
+        select jsonb_array_elements_text(c.old -> 'groups')
+        union
+        select jsonb_array_elements_text(credit -> 'departments') from jsonb_array_elements(c.old -> 'authorships') n (credit)
+    ) as n (place)
+    join gone d on d.entity = 'department' and d.key = place
+    where c.institution = %(institution)s and not c.blanked and c.entity <> 'department' and (select department from is_hit)
     union all
     select c.import_id, c.entity, c.key, l.author, false
     from hidden_authorship l join ops.change c on c.institution = %(institution)s and c.entity = 'output' and c.key = l.output

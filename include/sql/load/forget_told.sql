@@ -2,13 +2,8 @@
 --   rejected or left out. That it was, stays counted.
 -- Parameters: institution.
 -- Row count: records of which something was quoted.
-with hidden as (
-    select v.entity, coalesce(o.key, a.key, d.key) as key
-    from verdict v
-    left join output o on v.entity = 'output' and o.record = v.record
-    left join author a on v.entity = 'author' and a.record = v.record
-    left join department d on v.entity = 'department' and d.record = v.record
-    where v.verdict = 'dropped_by_privacy' and coalesce(o.key, a.key, d.key) is not null
+with hidden as materialized (
+    select entity, key from hidden_thing
 ), notes as (
     delete from ops.record_note n using hidden h, ops.import i
     where n.entity = h.entity and n.key = h.key and i.id = n.import_id and i.institution = %(institution)s

@@ -227,3 +227,12 @@ create view hidden_authorship as
     join author a on a.key = c.author
     join verdict av on av.entity = 'author' and av.record = a.record and av.verdict = 'kept'
     where not exists (select from credit p where p.record = c.record and p.author = c.author);
+
+-- What was read and is not shown, by key.
+create view hidden_thing as
+    select v.entity, coalesce(o.key, a.key, d.key) as key
+    from verdict v
+    left join output o on v.entity = 'output' and o.record = v.record
+    left join author a on v.entity = 'author' and a.record = v.record
+    left join department d on v.entity = 'department' and d.record = v.record
+    where v.verdict = 'dropped_by_privacy' and coalesce(o.key, a.key, d.key) is not null;
