@@ -111,6 +111,8 @@ class _Asking:
     until: float
     result: Asked = field(default_factory=Asked)
     unreadable: int = 0
+    before: int = 0  # the provider's calls at the beginning
+    paid: int = 0  # calls that were taken from the budget
     after: int = 0  # the position in the plan behind what was taken from it
     analyze_at: int = FIRST_ANALYZE  # so many answers and records stored
 
@@ -150,7 +152,7 @@ def provider_of(institution: Institution, connection: Connection) -> Provider | 
 
 
 def subscribe(connection: Connection, institution: str, provider: Provider | None) -> None:
-    """Notes the account, and that the institution's outputs are asked with it."""
+    """Notes the account, and that the institution's outputs are asked with it; one whose licence is over is forgotten."""
     name = None
     if provider is not None:
         account, name = provider.account, provider.account.name
@@ -160,7 +162,7 @@ def subscribe(connection: Connection, institution: str, provider: Provider | Non
         }  # fmt: skip
         database.run(connection, "attention/account", stated)
     database.run(connection, "attention/subscribe", {"institution": institution, "account": name})
-    connection.commit()
+    forget_expired(connection)
 
 
 def forget_expired(connection: Connection) -> int:
@@ -178,7 +180,7 @@ def ask(connection: Connection, provider: Provider, institutions: Sequence[str],
     asking = _Asking(connection, provider, institutions, time.monotonic() + seconds)
     database.run(connection, "attention/temporary")
     connection.commit()
-    before = provider.calls
+    asking.before = provider.calls
     try:
         if provider.batch and not _was_refused(asking):
             _ask_in_batches(asking)
@@ -190,7 +192,13 @@ def ask(connection: Connection, provider: Provider, institutions: Sequence[str],
         log.warning("asking for attention stopped: %s", error)
     result = asking.result
     result.because = result.because or provider.remark
-    result.calls = provider.calls - before
+    result.calls = provider.calls - asking.before
+    # Repetitions are paid for too, and what was paid for and not asked is given back.
+    connection.execute(
+        "update attention.budget_day set calls = greatest(0, calls + %(more)s)"
+        " where account = %(account)s and day = current_date",
+        {**asking.account, "more": result.calls - asking.paid},
+    )
     connection.execute(
         "update attention.account set stopped = %(stopped)s, stopped_because = %(because)s,"
         " stopped_at = case when %(stopped)s::text is not null then now() end where account = %(account)s",
@@ -228,9 +236,11 @@ def _turn(asking: _Asking) -> Iterator[None]:
 
 
 def _reserve(asking: _Asking, wanted: int) -> int:
-    """How many of the wanted calls today's budget grants. Raises where it is used up."""
-    parameters = {**asking.account, "wanted": wanted, "budget": asking.provider.calls_per_day}
+    """How many of the wanted calls today's budget grants, which repetitions count in. Raises where it is used up."""
+    more = max(0, asking.provider.calls - asking.before - asking.paid)
+    parameters = {**asking.account, "wanted": wanted, "budget": asking.provider.calls_per_day, "more": more}
     granted = int(database.run(asking.connection, "attention/reserve", parameters).fetchall()[0][0])
+    asking.paid += granted + more
     asking.connection.commit()
     if not granted:
         message = f"today's budget of {asking.provider.calls_per_day} calls is used up; the rest is asked tomorrow"
@@ -583,15 +593,25 @@ def link_outputs(
     """The whole of it for one institution: ask, link, roll up. Returns what the import's row says, and how asking went."""
     provider = provider_of(institution, connection)
     subscribe(connection, institution.slug, provider)
-    asked = None
-    if provider is not None:
-        try:
-            asked = ask(connection, provider, [institution.slug], seconds=seconds)
-        finally:
-            provider.close()
-    states = link(connection, institution.slug, provider.account.name if provider else None)
+    if provider is None or provider.account.ended:
+        states = link(connection, institution.slug, None)
+        roll_up(connection, institution.slug)
+        if provider is None:
+            return summary(states, None), None
+        provider.close()
+        return {"state": provider.account.ended, **states}, _ended(provider)
+    try:
+        asked = ask(connection, provider, [institution.slug], seconds=seconds)
+    finally:
+        provider.close()
+    states = link(connection, institution.slug, provider.account.name)
     roll_up(connection, institution.slug)
-    return summary(states, asked, provider.account.source if provider else None), asked
+    return summary(states, asked, provider.account.source), asked
+
+
+def _ended(provider: Provider) -> Asked:
+    """What the operators hear instead of answers: the licence is over."""
+    return Asked(stopped=KeyRefusedError.state, because=provider.account.ended)
 
 
 def refresh(connection: Connection, institutions: Sequence[Institution]) -> Iterator[Asked]:
@@ -614,7 +634,10 @@ def refresh(connection: Connection, institutions: Sequence[Institution]) -> Iter
                 providers[name] = provider
     for name, provider in providers.items():
         try:
-            yield ask(connection, provider, slugs[name], seconds=REFRESH_AT_MOST)
+            if provider.account.ended:
+                yield _ended(provider)
+            else:
+                yield ask(connection, provider, slugs[name], seconds=REFRESH_AT_MOST)
         finally:
             provider.close()
 

@@ -87,6 +87,16 @@ class Account:
     version: str | None = None
 
     @property
+    def ended(self) -> str | None:
+        """Why nothing may be asked or kept any more, where its licence is over."""
+        if self.expires_at is None or self.expires_at > datetime.now(UTC):
+            return None
+        return (
+            f"the licence to the provider's data ended on {self.expires_at:%Y-%m-%d}, and what it delivered is dropped. Where"
+            " there is a new one, write when it ends into `expires` in the extra of the Airflow connection `attention`"
+        )
+
+    @property
     def source(self) -> str:
         """Whose data it is, for people."""
         return SOURCES[self.provider]
@@ -102,7 +112,7 @@ class Found:
 
 
 class Provider(Protocol):
-    """What every provider can do. ``calls`` counts what was asked of it so far."""
+    """What every provider can do. ``calls`` counts what was asked of it so far, repetitions too."""
 
     account: Account
     batch: bool
@@ -308,7 +318,6 @@ class DetailsPage:
             with self._lock:
                 if self._over:
                     raise self._over
-                self.calls += 1
             try:
                 answer = self._session.request(method, url, params={"key": self._key}, form=form)
             except ServerError as error:
@@ -318,6 +327,9 @@ class DetailsPage:
                 raise StoppedError(message) from None
             except SourceError as error:
                 raise StoppedError(str(error).replace(self._key, "…")) from None
+            finally:
+                with self._lock:
+                    self.calls = self._session.calls
             if answer.status != OLD_TOO_MANY:
                 self._note_limits(answer)
                 return answer

@@ -175,9 +175,14 @@ class PoliteSession:
         self._session.headers["User-Agent"] = user_agent or _user_agent(contact)
         self._session.headers["Accept-Encoding"] = "gzip"
         self._session.adapters.clear()
-        adapter = _Adapter(self.limits, shared or _OwnTurns(), allow_private_hosts=allow_private_hosts)
+        adapter = self._adapter = _Adapter(self.limits, shared or _OwnTurns(), allow_private_hosts=allow_private_hosts)
         for scheme in ("https://", "http://") if allow_http else ("https://",):
             self._session.mount(scheme, adapter)
+
+    @property
+    def calls(self) -> int:
+        """How many requests were made so far; each repetition and each step of a redirect is one."""
+        return self._adapter.calls
 
     def blotted(self, said: str) -> str:
         """What a server says, without the passwords and keys that we sent it: some repeat what they were sent."""
@@ -429,6 +434,8 @@ class _Adapter(HTTPAdapter):
     """Pools whose connections keep the pace and look at the address that they really connect to."""
 
     def __init__(self, limits: Limits, turns: Turns, *, allow_private_hosts: bool) -> None:
+        self.calls = 0
+        self._count = threading.Lock()
         self._turns = turns
         self._gap = 1.0 / limits.requests_per_second
         self._allow_private_hosts = allow_private_hosts
@@ -458,6 +465,8 @@ class _Adapter(HTTPAdapter):
         return manager
 
     def _wait(self, connection: HTTPConnection) -> None:
+        with self._count:
+            self.calls += 1
         self._turns.wait(f"{connection.host}:{connection.port}", self._gap)
 
     def _use_ours(self, manager: PoolManager, *, guard: bool) -> None:

@@ -293,6 +293,33 @@ def test_the_budget_of_a_day_is_shared_and_the_rest_is_asked_the_next_day(site, 
     assert "quota" not in links(other).values()
 
 
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [("html", "free-1"), ("too_many_requests", "free-1"), (None, "wrong-1"), ("see_other_place", "free-1")],
+)
+def test_a_budget_pays_for_repetitions_and_not_for_what_was_never_asked(
+    site, source, simulator, connect, monkeypatch, *, kind, key
+):
+    monkeypatch.setattr(attention_providers, "LONGEST_LINE", 2)
+    connect(key, batch=False, calls_per_day=30, at_once=1)
+    if kind is not None:
+        simulator.faults.add(Fault(kind, times=None, seconds=0.01))
+    many(source, 20)
+
+    def budget() -> int:
+        with database.connect(site.dsn) as connection:
+            return connection.execute("select calls from attention.budget_day").fetchall()[0][0]
+
+    made = do_import(site)["attention"]
+    assert budget() == made["calls"] == len(simulator.calls) > 0
+    if kind != "see_other_place":
+        assert len(simulator.calls) < 30, "what stays stops the asking"
+    for _ in range(12):
+        refresh(site)
+    assert budget() == len(simulator.calls)
+    assert len(simulator.calls) <= 30 + 30, "a turn that was begun is ended"
+
+
 def test_a_batch_that_is_refused_falls_back_to_single_calls_once(site, source, simulator, connect):
     connect("free-1")
     many(source, 20)
@@ -773,17 +800,32 @@ def test_an_institutions_attention_is_forgotten_and_what_others_look_up_stays(
         assert set(counts.values()) == {0}, counts
 
 
-def test_a_licence_that_has_ended_takes_its_attention_with_it(site, source, simulator, connect):
-    connect(licence="researcher", expires="2000-01-01")
+def test_a_licence_that_has_ended_takes_its_attention_with_it(site, source, simulator, connect, monkeypatch):
+    connect(licence="researcher", expires="2100-01-01", account="ours")
     many(source, 10)
     do_import(site)
+    assert "linked" in links(site).values()
+    connect(licence="researcher", expires="2000-01-01", account="ours")
+    simulator.forget_calls()
+    alarms: list[tuple[str, str]] = []
+    monkeypatch.setattr(flow, "_alarm", lambda subject, sentence: alarms.append((subject, sentence)))
+    monkeypatch.setattr(flow, "site", lambda _: site)
+    monkeypatch.setattr(flow.local, "warehouse_dsn", lambda: site.dsn)
+    flow.ask_for_attention(["lilliput"])
+    flow.link_again("lilliput")
     with database.connect(site.dsn) as connection:
-        assert attention.forget_expired(connection) == 1
+        assert connection.execute("select count(*) from attention.account").fetchone() == (0,)
         assert connection.execute("select count(*) from attention.tracked_output").fetchone() == (0,)
         assert connection.execute("select count(*) from warehouse.research_output").fetchone() == (10,)
-    with database.connect(site.dsn) as connection:
-        attention.link(connection, "lilliput", None)
     assert set(links(site).values()) == {"feature_off"}
+    source.tick += 1
+    many(source, 1, start=50)
+    made = do_import(site)
+    assert made["status"] == "succeeded"
+    assert "ended on 2000-01-01" in made["attention"]["state"]
+    assert set(links(site).values()) == {"feature_off"}
+    assert simulator.calls == [], "nobody is asked without a licence"
+    assert ["ended on 2000-01-01" in sentence for _, sentence in alarms] == [True, True]
 
 
 def test_a_quota_of_tweets_ends_the_asking_for_mentions(site, source, simulator, connect):
