@@ -539,6 +539,7 @@ def working(
             import_ = get(connection, import_id)
             if stays:
                 _still_ours(connection, import_id)
+            _let_in(connection, import_, task, note=False)
             fence(connection, import_id, task)
             revive(connection, import_)
             if not has_staging(connection, import_id):
@@ -549,7 +550,7 @@ def working(
         connection.execute("set work_mem = '128MB'")  # one import sorts whole institutions
         if anew:
             _begin_anew(connection, import_)
-        _let_in(connection, import_, task)
+        _let_in(connection, import_, task, note=True)
         _want_phase(connection, import_, task, wants)
         connection.commit()
         with _lease(dsn, import_id):
@@ -589,24 +590,31 @@ def _still_ours(connection: Connection, import_id: int) -> None:
         raise HaltedError("taken_over", f"import {import_id} is no longer at work here: somebody else took over")
 
 
-def _let_in(connection: Connection, import_: Import, task: str) -> None:
+def _let_in(connection: Connection, import_: Import, task: str, *, note: bool) -> None:
     """Only the latest attempt of a task, in the latest run.
 
-    One that was stopped before it had begun may wake when others have gone on: it would begin what they have done again.
+    One that was stopped before it had begun may wake when others have gone on: it would begin what they have done again, or
+    end the session of the one that has taken its place. Looked at before that, and noted (``note``) on the staging.
     """
     attempt = ATTEMPT.get()
-    if attempt is None:
+    if attempt is None or not has_staging(connection, import_.id):
         return
     if attempt.run_key != import_.run_key:
         raise HaltedError(
             "taken_over", f"import {import_.id} is no longer at work here: run {import_.run_key} took over"
         )
-    let = connection.execute(
-        "update state set attempts = attempts || jsonb_build_object(%(task)s::text, %(number)s::int)"
-        " where coalesce((attempts ->> %(task)s)::int, 0) <= %(number)s",
-        {"task": task, "number": attempt.number},
-    ).rowcount
-    if not let and connection.execute("select from state").fetchone() is not None:
+    table = sql.Identifier(import_.schema, "state")
+    asked = {"task": task, "number": attempt.number}
+    later = sql.SQL("select from {} where (attempts ->> %(task)s)::int > %(number)s").format(table)
+    if note:
+        connection.execute(
+            sql.SQL(
+                "update {} set attempts = attempts || jsonb_build_object(%(task)s::text, %(number)s::int)"
+                " where coalesce((attempts ->> %(task)s)::int, 0) <= %(number)s"
+            ).format(table),
+            asked,
+        )
+    if connection.execute(later, asked).fetchone() is not None:
         message = f"attempt {attempt.number} of `{task}` stops: a later one has begun it again"
         raise HaltedError("overtaken", message)
 

@@ -80,6 +80,11 @@ def finish(site: ScriptedSite, tasks: list[Step], attempt: int = 1) -> None:
     assert until(600, site, tasks, attempt) is None
 
 
+def has_succeeded(site: ScriptedSite) -> bool:
+    with database.connect(site.dsn) as connection:
+        return connection.execute("select status from ops.import order by id desc limit 1").fetchone() == ("succeeded",)
+
+
 @pytest.fixture
 def undisturbed(schema_database, database_like, tmp_path):
     """The database before the import, what it publishes, and how long it takes."""
@@ -132,6 +137,10 @@ def test_a_worker_that_was_left_for_dead_writes_nothing_beside_its_retry_or_afte
             os.kill(zombie, signal.SIGCONT)
             os.waitpid(zombie, 0)
             os.waitpid(retry, 0)
+            if not has_succeeded(
+                site
+            ):  # both began at the same moment, and ended one another's session: once more, then
+                finish(site, tasks[index:], 3)
         else:
             finish(site, tasks[index:], 2)
             before = everything(site.dsn)
