@@ -397,6 +397,10 @@ def _print_import(place: flow.Site, made: Mapping[str, Any]) -> None:
                 console.print(
                     f"{would}{word}: " + ", ".join(f"{n} {_plain(reason)}" for reason, n in sorted(reasons.items()))
                 )
+        if status in {"dry_run", "awaiting_approval"}:
+            console.print(
+                f"`bin/explorer diff {place.institution.slug} --import {made['import_id']}` lists what would change"
+            )
         if any(numbers["rejected"] or numbers["excluded"] for numbers in (tally[e] for e in ENTITIES)):
             console.print(f"`bin/explorer rejects {place.institution.slug}` lists the rejected and excluded records")
     _print_purges(made)

@@ -475,7 +475,10 @@ def review(place: Site, import_id: int, *, approved: bool = False, stays: bool =
             )  # fmt: skip
         if import_.dry_run:
             imports.end(connection, import_id, "dry_run")
-            log.info("a dry run: nothing was changed")
+            log.info(
+                "a dry run: nothing was changed; `bin/explorer diff %s --import %d` lists what would be", institution.slug,
+                import_id,
+            )  # fmt: skip
             return "dry_run"
         sentences = result.needs_approval(institution.limits.max_removed_share)
         if not sentences or approved:

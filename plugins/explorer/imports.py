@@ -649,11 +649,14 @@ def _record_error(connection: Connection, import_id: int, task: str, error: Base
 
 def _record_time(connection: Connection, import_id: int, task: str, seconds: float, *, stays: bool) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    connection.execute(
-        "update ops.import set seconds = seconds || %s, peak_rss_mb = greatest(peak_rss_mb, %s) where id = %s",
+    status = connection.execute(
+        "update ops.import set seconds = seconds || %s, peak_rss_mb = greatest(peak_rss_mb, %s) where id = %s returning status",
         (Jsonb({task: round(seconds, 2)}), peak, import_id),
-    )
-    take(connection, import_id, BETWEEN_TASKS, by=holder() if stays else {})
+    ).fetchall()[0][0]
+    if (
+        status == "running"
+    ):  # one that waits for an answer is held until its deadline, not for the time between two tasks
+        take(connection, import_id, BETWEEN_TASKS, by=holder() if stays else {})
     connection.commit()
 
 

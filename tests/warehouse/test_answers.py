@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 
 from explorer import database, flow
-from explorer.imports import FinishedError, HaltedError, Request
+from explorer.imports import BusyError, FinishedError, HaltedError, Request
 from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
 from tests.warehouse.test_flow import do_import, output, published
 
@@ -38,6 +38,14 @@ def sql(site: ScriptedSite, statement: str) -> list[tuple]:
         rows = cursor.fetchall() if cursor.description else []
         connection.commit()
         return rows
+
+
+def test_an_import_waits_for_its_answer_for_days(site: ScriptedSite, waiting: int):
+    lease = f"select until - now() > interval '71 hours', holder from ops.lease where import_id = {waiting}"
+    assert sql(site, lease) == [(True, {})]
+    sql(site, "update ops.lease set until = until - interval '2 days'")
+    with pytest.raises(BusyError, match="waits for approval"):
+        do_import(site)
 
 
 def test_approval_after_its_time_ends_the_import_and_changes_nothing(site: ScriptedSite, waiting: int):

@@ -1,12 +1,15 @@
 """What turned private goes at once, also where the rest of an import waits for a person."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from explorer import database, exports, flow, imports
+from explorer import config, database, exports, flow, imports
 from explorer.records import Author, Contribution, Department, Identifier, Level, Output
 from explorer.sources import Abilities
+from simulators.elements import Link, Publication, Record, University, User
+from tests.elements_site import elements_site, endpoint
 from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
 from tests.warehouse.test_flow import _everything, do_import, published
 
@@ -157,3 +160,40 @@ def test_no_earlier_staging_names_who_turned_private_since(site: ScriptedSite, s
             imports.HaltedError, match="was a dry run; what it would have changed is kept for 3 days, and"
         ):
             exports.difference(connection, "lilliput", dry)
+
+
+def test_who_turned_private_in_elements_goes_from_what_did_not_change(warehouse_dsn: str, tmp_path: Path, monkeypatch):
+    """An incremental import: nothing was told of most of the person's outputs, and much was deleted on the same day."""
+    place = University()
+    for person in ("1", "2"):
+        place.put_user(User(person, f"Last{person}", "First", f"{person}@laputa.example"))
+    for n in range(OUTPUTS):
+        place.put(Publication(f"o{n}", (Record(title=f"Title {n}", doi=f"10.5555/{n}"),)))
+        for person in ("1", "2"):
+            place.link(Link(f"l{n}.{person}", f"o{n}", person))
+    with endpoint(place, monkeypatch):
+        file = elements_site(warehouse_dsn, tmp_path).institution.path
+        file.write_text(file.read_text().replace("max_removed_share: 1.0", "max_removed_share: 0.2"))
+        site = flow.Site(config.load(file), warehouse_dsn)
+        do_import(site)
+        place.clock.advance(hours=2)
+        for n in range(30, OUTPUTS):
+            place.delete(f"o{n}")
+        place.put_user(replace(place.users["1"], level="Private"))
+        waits = do_import(site)
+        assert (waits["mode"], waits["status"], waits["purges"]) == ("incremental", "awaiting_approval", [3])
+        shown = published(site)
+        assert {tuple(a["name"] for a in o["authors"]) for o in shown["outputs"]} == {("Last2, First",)}
+        assert (len(shown["outputs"]), [a["key"] for a in shown["authors"]]) == (OUTPUTS, ["2"])
+        flow.answer(site, 2, approved=False, by="somebody")
+        flow.close_staging(site, 2)
+        with database.connect(site.dsn) as connection:
+            assert "Last1" not in _everything(connection)
+        place.clock.advance(hours=2)
+        place.put_user(replace(place.users["1"], level="Public"))
+        made = do_import(site)
+        flow.answer(site, made["import_id"], approved=True, by="somebody")
+        flow.go_on(site, made["import_id"], answered=True)
+        shown = published(site)
+        assert {tuple(sorted(a["key"] for a in o["authors"])) for o in shown["outputs"]} == {("1", "2")}
+        assert len(shown["outputs"]) == 30
