@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
@@ -250,17 +249,13 @@ def purge(connection: Connection, import_: Import) -> int | None:
     """Takes what turned private out of what is published, as an import of its own, while the rest of ``import_`` waits.
 
     Returns its number; the review is then to be done again, in the same transaction. None where nothing that is published
-    turned private; then nothing has changed.
+    turned private.
     """
-    with connection.transaction() as everything_or_nothing:
-        purged = _purge(connection, import_)
-        if purged is None:
-            raise psycopg.Rollback(everything_or_nothing)
-    return purged
-
-
-def _purge(connection: Connection, import_: Import) -> int | None:
     slug = import_.institution
+    tables = [table for thing in THINGS for table in (thing.table, *(link.table for link in thing.links))]
+    leaves: dict[str, sql.Composable] = {table: _leaf(table, slug) for table in tables}
+    if not _one(connection, "load/purge_needed", None, leaves):
+        return None
     connection.execute("select from ops.institution where slug = %s for update", (slug,))
     connection.execute("delete from delta where action <> 'remove' or reason <> 'privacy'")
     reason = f"what turned private goes at once, the rest of import {import_.id} waits for approval"
@@ -270,14 +265,10 @@ def _purge(connection: Connection, import_: Import) -> int | None:
         " values (%s, %s, 'purge', %s, %s, 'succeeded', %s, 'purge', now(), now()) returning id",
         (slug, f"purge-{uuid.uuid4()}", import_.mode, reason, import_.base_version),
     ).fetchall()[0][0]
-    tables = [table for thing in THINGS for table in (thing.table, *(link.table for link in thing.links))]
-    leaves: dict[str, sql.Composable] = {table: _leaf(table, slug) for table in tables}
-    unlinked = _one(connection, "load/purge_links", {"import_id": number}, leaves)
+    database.run(connection, "load/purge_links", {"import_id": number}, leaves)
     removed: dict[str, int] = dict(
         connection.execute("select entity || 's', count(*) from delta group by entity").fetchall()
     )
-    if not (unlinked or removed):
-        return None
     because = {"privacy": removed["outputs"]} if "outputs" in removed else {}
     tally: Tally = {"removed_because": because, "excluded_because": {}}
     for thing in THINGS:
