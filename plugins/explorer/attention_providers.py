@@ -233,6 +233,8 @@ class DetailsPage:
     def look_up(self, identifier: Identifier) -> Found:
         """``GET /v1/{type}/{id}``, or ``/v1/fetch/…`` where mentions are wanted. Raises ``StoppedError``."""
         value = quote(identifier.value, safe="/") if self.terms.encode else identifier.value
+        if not {".", ".."}.isdisjoint(value.split("/")):
+            value = value.replace("/", "%2F")  # else the path is tidied up, and somebody else's identifier asked for
         reason = ""
         for _ in range(MALFORMED_TRIES):
             answer = self._ask("GET", f"{self._prefix}/{identifier.scheme}/{value}")

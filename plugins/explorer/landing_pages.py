@@ -7,7 +7,6 @@ a second at most, longer where robots.txt says so, some hundred a run; the answe
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -131,7 +130,7 @@ class Visitor:
             robots.disallow_all = True  # type: ignore[attr-defined]
         elif answer.status == HTTPStatus.OK:
             text = answer.body[:MOST_ROBOTS].decode("utf-8", "replace").removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
-            robots.parse(text.splitlines())
+            _read(robots, text.splitlines())
         else:
             robots.allow_all = True  # type: ignore[attr-defined]
         return robots
@@ -183,11 +182,39 @@ def _is_forbidden(robots: RobotFileParser, address: str) -> bool:
     for entry in entries[:1] or ([default] if default else []):
         for rule in entry.rulelines:
             wanted = unquote(rule.path)
-            if not rule.allowance and ("*" in wanted or wanted.endswith("$")):
-                pattern = re.escape(wanted.removesuffix("$")).replace(r"\*", ".*")
-                if re.match(pattern + ("$" if wanted.endswith("$") else ""), path):
-                    return True
+            if not rule.allowance and ("*" in wanted or wanted.endswith("$")) and _fits(wanted, path):
+                return True
     return False
+
+
+def _fits(wanted: str, path: str) -> bool:
+    """Whether a path begins like a rule with wildcards, or is one that ends with ``$``; in one pass, however many there are."""
+    first, *parts = wanted.removesuffix("$").split("*")
+    at = len(first)
+    if not path.startswith(first):
+        return False
+    last = parts.pop() if parts else ""
+    for part in parts:
+        found = path.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    if not wanted.endswith("$"):
+        return path.find(last, at) >= 0
+    return path.endswith(last) and at <= len(path) - len(last) and ("*" in wanted or at == len(path))
+
+
+def _read(robots: RobotFileParser, lines: Sequence[str]) -> None:
+    """Reads rules; lines that cannot be read are left out (RFC 9309, 2.3.1.5)."""
+
+    def is_sound(line: str) -> bool:
+        try:
+            RobotFileParser().parse(["User-agent: *", line, "Disallow:"])
+        except ValueError:
+            return False
+        return True
+
+    robots.parse([line for line in lines if is_sound(line)])
 
 
 # An institution's pages

@@ -112,6 +112,12 @@ def test_a_private_address_is_not_visited(name: str):
         ("User-agent: *\nDisallow: /*/7$\n", True), ("User-agent: *\nDisallow: *page*\n", False),
         ("\ufeffUser-agent: *\nDisallow: /\n", False), ("<html>not rules at all</html>", True),
         ("User-agent: *\nCrawl-delay: 100000\n", False), ("User-agent: *\nCrawl-delay: fast\n", True),
+        # Lines that no program can read are left out; the others count.
+        ("User-agent: *\nCrawl-delay: \u00b2\nRequest-rate: \u00b2/5\nDisallow: /page\n", False),
+        ("User-agent: *\nDisallow: //[\nDisallow: http://[\n", True), ("User-agent: *\nRequest-rate: 0/5\n", True),
+        ("User-agent: *\nCrawl-delay: " + "9" * 5000 + "\nDisallow: /page\n", False),
+        ("User-agent: *\nDisallow: /*a*/0$\n", False), ("User-agent: *\nDisallow: /page/0$\n", False),
+        ("User-agent: *\nDisallow: /page/*0$\n", False), ("User-agent: *\nDisallow: /page/*/0$\n", True),
     ],
 )  # fmt: skip
 def test_the_rules_for_robots_are_kept(site: LandingPages, visitor: Visitor, robots: str | None, *, allowed: bool):
@@ -122,6 +128,13 @@ def test_the_rules_for_robots_are_kept(site: LandingPages, visitor: Visitor, rob
     if not allowed:
         assert made.state == "robots"
         assert "robots.txt" in (made.reason or "")
+
+
+def test_a_rule_of_many_wildcards_is_read_in_one_pass(site: LandingPages, visitor: Visitor):
+    site.robots = "User-agent: *\nDisallow: /page/0?" + "*a" * 60 + "$\n"
+    made = visitor.visit(f"{site.url}/page/0?{'a' * 200}b", own(0))
+    assert made is not None
+    assert made.state == "trackable"
 
 
 def test_rules_that_are_refused_or_cannot_be_had_forbid_everything(site: LandingPages, visitor: Visitor):

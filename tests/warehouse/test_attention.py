@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -863,6 +864,22 @@ def test_a_chapter_that_a_books_isbn_leads_to_is_not_the_book(site, source, simu
     states = links(site)
     assert states["book"] == "error"
     assert states["part"] in {"linked", "no_mentions"}
+
+
+@pytest.mark.parametrize(
+    ("scheme", "value"),
+    [("doi", "10.5555/a/../b"), ("doi", "10.5555/./b"), ("doi", "10.5555/.."), ("doi", "10.5555/a//b"),
+     ("doi", "10.5555/a|b\\c"), ("doi", "10.5555/a?b#c;d<e>&f=g+h i%j"), ("doi", "10.5555/\u00e9t\u00e9\u4e00\U0001f600"),
+     ("handle", "20.500.12345/6/../7"), ("uri", "https://repo.lilliput.example/../5?x=a%20b&y=%C3%A9"),
+     ("doi", "10.5555/" + "%" * 300)],
+)  # fmt: skip
+def test_an_identifier_is_asked_for_as_it_is_whatever_it_holds(simulator, connect, scheme, value):
+    connect()
+    simulator.share = 100
+    provider = attention_providers.DetailsPage(connections.get("attention"), secret=b"x")
+    provider.look_up(Identifier(scheme, value))
+    provider.close()
+    assert [unquote(call.path) for call in simulator.calls] == [f"/v1/{scheme}/{value}"]
 
 
 @pytest.mark.parametrize("batch", [True, False])
