@@ -1,5 +1,6 @@
 """What turned private goes at once, also where the rest of an import waits for a person."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from explorer import config, database, exports, flow, imports
 from explorer.records import Author, Contribution, Department, Identifier, Level, Output
 from explorer.sources import Abilities
 from simulators.elements import Link, Publication, Record, University, User
+from tests import crashes
 from tests.elements_site import elements_site, endpoint
 from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
 from tests.warehouse.test_flow import _everything, do_import, published
+from tests.warehouse.test_kill import EVERY_RETRY
 
 pytestmark = pytest.mark.usefixtures("without_expectations")
 OUTPUTS = 70
@@ -197,3 +200,30 @@ def test_who_turned_private_in_elements_goes_from_what_did_not_change(warehouse_
         shown = published(site)
         assert {tuple(sorted(a["key"] for a in o["authors"])) for o in shown["outputs"]} == {("1", "2")}
         assert len(shown["outputs"]) == 30
+
+
+def test_a_review_that_is_killed_purges_once_and_waits(
+    site: ScriptedSite, source: ScriptedSource, database_like: Callable[[str], str], tmp_path: Path
+):
+    """The purge, the difference that is left and the wait for an answer are there together, or none of them is."""
+    much_goes_and_some_turns_private(source)
+    opened = flow.open_import(site, imports.Request(run_key="killed", full_import=True))
+    for part in flow.plan_parts(site, opened):
+        flow.read_part(site, opened, part)
+    for step in (flow.settle, flow.validate, flow.privacy_filter, flow.clean_up_orphans):
+        step(site, opened)
+    undisturbed = make_site(database_like(site.dsn), tmp_path, source, removed=0.2)
+    assert flow.review(undisturbed, opened) == "awaiting_approval"
+    expected = crashes.published(undisturbed.dsn)
+    for boundary in range(1, 1000, 1 if EVERY_RETRY else 12):
+        killed = make_site(database_like(site.dsn), tmp_path, source, removed=0.2)
+        ended = crashes.in_a_child(lambda killed=killed: flow.review(killed, opened), boundary)
+        assert ended is None or isinstance(ended, int)
+        assert flow.review(killed, opened) == "awaiting_approval"
+        assert crashes.published(killed.dsn) == expected, f"killed before statement {boundary}"
+        with database.connect(killed.dsn) as connection:
+            purges = connection.execute("select count(*) from ops.import where kind = 'purge'").fetchone()
+        assert purges == (1,)
+        if ended is not None:
+            break
+    assert boundary > 100
