@@ -71,6 +71,7 @@ def of_counts(r: dict) -> list[str]:
     )
     assert not unknown, unknown
     ids = [("doi", r.get("doi")), ("pmid", r.get("pmid")), ("arxiv", r.get("arxiv_id")), ("ads", r.get("ads_id"))]
+    ids += [("uri", r.get("uri"))]
     return [
         r["altmetric_id"], r.get("type", ""), r["score"], r.get("cited_by_posts_count", "0"), pairs(sources),
         pairs(above_zero(r.get("readers"))), pairs(above_zero(r.get("cohorts"))), named(ids), "", "", "",
@@ -93,6 +94,7 @@ def of_fetch(r: dict) -> list[str]:
     seconds = about.get("last_mentioned_on")
     moment = dt.datetime.fromtimestamp(int(seconds), dt.UTC).isoformat() if seconds else ""
     ids = [("doi", about.get("doi")), ("pmid", about.get("pmid")), ("arxiv", about.get("arxiv_id"))]
+    ids += [("uri", about.get("uri"))]
     ids += [("handle", each) for each in about.get("handles", [])]
     return [
         r["altmetric_id"], about["type"], r["altmetric_score"]["score"], r["counts"]["total"]["posts_count"], pairs(sources),

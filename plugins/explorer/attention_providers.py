@@ -403,7 +403,7 @@ class RecordsFile:
         """Those that stand in the file. Raises ``StoppedError`` where it holds nothing that can be read."""
         index = self._read()
         statement = "select id from named where scheme = ? and value = ?"
-        found = {each: index.execute(statement, (each.scheme, each.value.lower())).fetchone() for each in asked}
+        found = {each: index.execute(statement, (each.scheme, records.folded(each))).fetchone() for each in asked}
         return {each: row[0] for each, row in found.items() if row}
 
     def records(self, ids: Sequence[str]) -> Mapping[str, Record]:
@@ -447,7 +447,7 @@ class RecordsFile:
                 lines += 1
                 index.execute("insert or replace into line values (?, ?)", (record.altmetric_id, place))
                 for each in record.named:
-                    row = (each.scheme, each.value.lower(), record.altmetric_id)
+                    row = (each.scheme, records.folded(each), record.altmetric_id)
                     or_what = "ignore" if each.derived else "replace"  # an alias gives way to what another record names
                     index.execute(f"insert or {or_what} into named values (?, ?, ?)", row)
             if unreadable:

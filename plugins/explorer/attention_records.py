@@ -46,10 +46,11 @@ LONGEST_NUMBER = 100  # digits; the decimals of a score are kept as delivered
 LONGEST_KEY = 500  # bytes by which a mention is known
 LONGEST_IDENTIFIER = 1000  # bytes
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_HOST = re.compile(r"https?://([^/?#:@]+)", re.IGNORECASE)
 _TOTALS = frozenset({"posts", "accounts"})
 _IDENTIFIERS = (
     ("doi", "doi"), ("pmid", "pmid"), ("arxiv_id", "arxiv"), ("ads_id", "ads"), ("nct_id", "nct_id"),
-    ("repec_id", "repec"), ("handle", "handle"), ("handles", "handle"), ("isbns", "isbn"), ("urn", "urn"),
+    ("repec_id", "repec"), ("handle", "handle"), ("handles", "handle"), ("isbns", "isbn"), ("urn", "urn"), ("uri", "uri"),
     # The Explorer's
     ("dois", "doi"), ("pubmed-ids", "pmid"), ("arxiv-ids", "arxiv"), ("ads-ids", "ads"), ("nct-ids", "nct_id"),
     ("repec-ids", "repec"), ("urns", "urn"),
@@ -107,13 +108,13 @@ class Record:
     def contradicts(self, asked: Identifier) -> bool:
         """Whether it names other identifiers of that scheme, but not the one that was asked for.
 
-        An ISBN speaks for a book: a chapter's record is not what was asked for by one.
+        Of addresses one may lead to another. An ISBN speaks for a book: a chapter's record is not what was asked for by one.
         """
         if asked.scheme == "isbn" and self.type == "chapter":
             return True
         named = [each for each in self.named if each.scheme == asked.scheme]
         agrees = asked.value.lower() in {each.value.lower() for each in named}
-        return not (agrees or all(each.derived for each in named))
+        return not (agrees or asked.scheme == "uri" or all(each.derived for each in named))
 
 
 def decoded(body: bytes) -> Any:  # noqa: ANN401 - JSON
@@ -277,11 +278,10 @@ def _exported(payload: Mapping[str, Any]) -> Record:
         badge_url=_url(payload.get("badge_url")),
         last_mentioned_at=_date(payload.get("last_mentioned_at")),
         identifiers=tuple(
-            Identifier(parsed.scheme, parsed.value)
+            Identifier(scheme, canonical)
             for scheme, value in named
             if isinstance(scheme, str) and scheme in identifiers.SCHEMES and isinstance(value, str)
-            and (parsed := identifiers.parse(scheme, value)).value is not None and parsed.scheme == scheme
-            and _is_whole(parsed.value)
+            and (canonical := _canonical(scheme, value)) is not None
         ),
         posts=tuple(_exported_mentions(posts)) if isinstance(posts, list) else None,
     )  # fmt: skip
@@ -360,15 +360,23 @@ def _identifiers(about: Mapping[str, Any]) -> tuple[Identifier, ...]:
             text = _text(value)
             if text is None or (scheme == "isbn" and is_chapter):
                 continue
-            parsed = identifiers.parse(scheme, text)
-            if parsed.value is not None and parsed.scheme == scheme and _is_whole(parsed.value):
-                found.append(Identifier(scheme, without_version(scheme, parsed.value)))
+            if (value := _canonical(scheme, text)) is not None:
+                found.append(Identifier(scheme, value))
     return tuple(dict.fromkeys(found))
 
 
-def _is_whole(value: str) -> bool:
-    """Whether it came as it was sent: nothing replaced, nothing cut off."""
-    return "\ufffd" not in value and len(value.encode()) <= LONGEST_IDENTIFIER
+def _canonical(scheme: str, text: str) -> str | None:
+    """An identifier as we write it; none where something in it was replaced or is too long, or where it is of another kind."""
+    domains = [match[1]] if scheme == "uri" and (match := _HOST.match(text)) else []
+    parsed = identifiers.parse(scheme, text, uri_domains=domains)
+    if parsed.value is None or parsed.scheme != scheme or "\ufffd" in parsed.value:
+        return None
+    return without_version(scheme, parsed.value) if len(parsed.value.encode()) <= LONGEST_IDENTIFIER else None
+
+
+def folded(identifier: Identifier) -> str:
+    """A value as it is compared: letters of a DOI or a Bibcode without their case, those of a Handle or an address with it."""
+    return identifier.value if identifier.scheme in {"handle", "repec", "urn", "uri"} else identifier.value.lower()
 
 
 def without_version(scheme: str, value: str) -> str:

@@ -63,6 +63,30 @@ def test_all_shapes_are_read_packed_or_not(tmp_path: Path, name: str, ends: str)
     provider.close()
 
 
+def test_a_record_is_found_by_what_it_names_in_any_spelling(tmp_path: Path):
+    named = {
+        "uri": "http://Repo.Lilliput.example:80/id/5/",
+        "handles": ["12345/aB"],
+        "isbns": ["0306406152"],
+        "type": "book",
+    }
+    exported = {
+        "altmetric_id": 8,
+        "mentions": 1,
+        "identifiers": [{"scheme": "uri", "value": "https://repo.lilliput.example/6"}],
+    }
+    lines = ({**COUNTS, **named, "arxiv_id": "arXiv:1108.2455v2", "ads_id": "2004MNRAS.352.1199P"}, exported)
+    provider = RecordsFile(file_of(tmp_path, *lines), "lilliput")
+    for scheme, value, id_ in (
+        ("uri", "https://repo.lilliput.example/id/5", "1"), ("handle", "12345/aB", "1"), ("handle", "12345/AB", None),
+        ("isbn", "9780306406157", "1"), ("arxiv", "1108.2455", "1"), ("doi", "10.48550/arxiv.1108.2455", "1"),
+        ("ads", "2004mnras.352.1199p", "1"),
+        ("uri", "https://repo.lilliput.example/6", "8"), ("uri", "https://other.example/6", None),
+    ):  # fmt: skip
+        found = provider.translate([Identifier(scheme, value)])
+        assert list(found.values()) == ([] if id_ is None else [id_]), value
+
+
 def test_broken_lines_are_counted_and_told_and_the_others_are_read(tmp_path: Path):
     broken = [
         "{",

@@ -893,11 +893,14 @@ def test_of_two_handles_that_differ_in_case_each_has_its_own_answer(site, source
     assert links(site)["small"] in {"linked", "no_mentions"}
 
 
-def test_an_arxiv_id_is_asked_for_without_its_version(site, source, simulator, connect):
-    connect(batch=False)
+@pytest.mark.parametrize("batch", [True, False])
+def test_an_arxiv_id_is_asked_for_without_its_version(site, source, simulator, connect, *, batch):
+    connect(batch=batch)
+    simulator.share = 100
     put(source, "o", ("arxiv", "1108.2455v3"))
     do_import(site)
-    assert [call.path for call in simulator.calls] == ["/v1/arxiv/1108.2455"]
+    assert asked_for(simulator) == (["1108.2455"] if batch else ["/v1/arxiv/1108.2455"])
+    assert links(site)["o"] in {"linked", "no_mentions"}
 
 
 def test_what_an_import_says_of_its_attention(site, source, simulator, connect):

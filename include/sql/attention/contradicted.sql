@@ -10,6 +10,7 @@ with named as (
     from named n
     join attention.tracked_output t on t.account = %(account)s and t.altmetric_id = n.altmetric_id
     join attention.tracked_identifier i on i.account = t.account and i.tracked = t.tracked and i.scheme = n.scheme and not i.told
+    where n.scheme <> 'uri'  -- of addresses one may lead to another
     group by n.altmetric_id having not bool_and(n.derived)  -- an alias may agree, never contradict
     union all
     select r.altmetric_id, false
