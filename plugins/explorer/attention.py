@@ -590,8 +590,15 @@ def summary(states: Mapping[str, int], asked: Asked | None, data_from: str | Non
 def link_outputs(
     connection: Connection, institution: Institution, *, seconds: float = AT_MOST
 ) -> tuple[dict[str, Any], Asked | None]:
-    """The whole of it for one institution: ask, link, roll up. Returns what the import's row says, and how asking went."""
-    provider = provider_of(institution, connection)
+    """The whole of it for one institution: ask, link, roll up. Returns what the import's row says, and how asking went.
+
+    Raises ``ConnectionUnusableError`` where nobody can be asked; outputs are then linked with what is known.
+    """
+    try:
+        provider = provider_of(institution, connection)
+    except ConnectionUnusableError:
+        link_known(connection, institution.slug)  # new outputs say why they have none, too
+        raise
     subscribe(connection, institution.slug, provider)
     if provider is None or provider.account.ended:
         states = link(connection, institution.slug, None)

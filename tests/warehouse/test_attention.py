@@ -668,6 +668,27 @@ def test_a_connection_without_a_key_or_with_unknown_words_says_what_to_do(monkey
         attention_providers.DetailsPage(connections.get("attention"), secret=b"x")
 
 
+def test_where_nobody_can_be_asked_every_output_still_says_why(site, source, simulator, connect, monkeypatch):
+    broken = json.dumps({"conn_type": "http", "host": "https://api.lagado.example"})
+    monkeypatch.setenv("AIRFLOW_CONN_ATTENTION", broken)
+    many(source, 10)
+    with pytest.raises(ConnectionUnusableError, match="no password"):
+        do_import(site)
+    assert list(links(site).values()) == ["feature_off"] * 10
+    connect()
+    with database.connect(site.dsn) as connection:
+        attention.link_outputs(connection, site.institution)
+    before = links(site)
+    assert "linked" in before.values()
+    monkeypatch.setenv("AIRFLOW_CONN_ATTENTION", broken)
+    source.tick += 1
+    many(source, 2, start=20)
+    with pytest.raises(ConnectionUnusableError, match="no password"):
+        do_import(site)
+    assert links(site) == before | {"o20": "not_asked_yet", "o21": "not_asked_yet"}
+    assert sums(site)["outputs"] == 12
+
+
 def test_the_daily_refresh_asks_new_outputs_first_and_a_broken_file_holds_nobody_back(
     site, tmp_path, source, simulator, connect, *, monkeypatch
 ):
