@@ -146,6 +146,7 @@ class Terms:
     at_once: int = 2
     batch: bool = True
     mentions: bool = False
+    exclude_sources: str | None = None
     retries: int = 5
     backoff: float = 1.0
     timeout: float = 60.0
@@ -196,6 +197,9 @@ class DetailsPage:
             raise ConnectionUnusableError(message)
         self.terms = terms(connection)
         self._key = connection.password
+        self._parameters = {"key": self._key}
+        if self.terms.mentions and self.terms.exclude_sources:  # say twitter: the quota of tweet ids is small
+            self._parameters["exclude_sources"] = self.terms.exclude_sources
         base = connection.base_url
         self._base = base if base.endswith("/v1") else f"{base}/v1"
         digest = hashlib.blake2b(f"{self._base}\0{self._key}".encode(), key=secret[:64], digest_size=8).hexdigest()
@@ -321,7 +325,7 @@ class DetailsPage:
                 if self._over:
                     raise self._over
             try:
-                answer = self._session.request(method, url, params={"key": self._key}, form=form)
+                answer = self._session.request(method, url, params=self._parameters, form=form)
             except ServerError as error:
                 if error.answer.status == HTTPStatus.TOO_MANY_REQUESTS:
                     raise QuotaError(_too_many(error.answer.status)) from None

@@ -533,6 +533,14 @@ def test_mentions_are_kept_as_source_outlet_date_and_link_and_of_a_tweet_the_id_
     assert all(r[2] and r[3] and r[4] for r in rows if r[0] == "news")
 
 
+def test_sources_with_a_quota_of_their_own_can_be_left_out(site, source, simulator, connect):
+    connect(mentions=True, exclude_sources="twitter", batch=False)
+    many(source, 2)
+    do_import(site)
+    assert {call.argument("exclude_sources") for call in simulator.calls} == {"twitter"}
+    assert {call.name for call in simulator.calls} == {"fetch"}
+
+
 def test_a_file_of_records_is_a_provider_and_a_new_file_is_read_anew(site, tmp_path, source, simulator):
     many(source, 10)
     yaml = tmp_path / "lilliput.yaml"
