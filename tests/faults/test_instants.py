@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -81,8 +82,9 @@ def finish(site: ScriptedSite, tasks: list[Step], attempt: int = 1) -> None:
 
 
 def has_succeeded(site: ScriptedSite) -> bool:
+    """Whether the import that is disturbed, the second one, has published."""
     with database.connect(site.dsn) as connection:
-        return connection.execute("select status from ops.import order by id desc limit 1").fetchone() == ("succeeded",)
+        return connection.execute("select status from ops.import where id = 2").fetchone() == ("succeeded",)
 
 
 @pytest.fixture
@@ -155,6 +157,9 @@ def test_a_command_line_that_was_left_for_dead(undisturbed, database_like, tmp_p
     """Its lease runs out, another call takes over, the first one wakes in any of its steps."""
     monkeypatch.setattr(flow, "OPENING_MILLISECONDS", 2_000)
     monkeypatch.setattr(imports, "LOCKED_MILLISECONDS", 500)
+    monkeypatch.setattr(imports, "HEARTBEAT_SECONDS", 0.3)
+    for lease in ("WORKING", "BETWEEN_TASKS"):
+        monkeypatch.setattr(imports, lease, timedelta(seconds=2))
     origin, expected, seconds = undisturbed
     dice = random.Random(1728)
     for n in range(INSTANTS // 4):
@@ -163,11 +168,11 @@ def test_a_command_line_that_was_left_for_dead(undisturbed, database_like, tmp_p
         if has_ended(zombie, time.monotonic() + dice.uniform(0, seconds)):
             continue
         os.kill(zombie, signal.SIGSTOP)
-        with database.connect(site.dsn) as connection:
-            connection.execute("update ops.lease set until = now() - interval '1 second'")
+        is_published = has_succeeded(site)  # then what follows is its own to say: its attention, its mail
+        time.sleep(2.5)  # its lease runs out, whatever it holds
         do_import(site)
         before = everything(site.dsn)
         os.kill(zombie, signal.SIGCONT)
         os.waitpid(zombie, 0)
-        assert everything(site.dsn) == before, f"instant {n}: it wrote when it woke"
+        assert is_published or everything(site.dsn) == before, f"instant {n}: it wrote when it woke"
         assert published(site.dsn) == expected
