@@ -57,6 +57,7 @@ VERSION = re.compile(r"/(\d{3})$")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT")
 WORTH_DIVIDING = 5_000  # things in a list
 OVERLAP = 100
+AFTER_ALL = "~"  # sorts behind every stamp of an answer
 REREAD = 1  # a list that held fewer than it announced is read again so often
 SAMPLE = 3
 LOOKED_AT = 25
@@ -315,10 +316,11 @@ class Pure:
         return [made] if made.withheld or made.refusal else [made, *parse_record.authorships(item, made.key, stamp)]
 
     def _whole(self, item: object, document: Document) -> Sequence[Record]:
-        return self._output(item, document.stamp)
+        """The output; what was merged into it is gone, although it may still stand in the list, before or behind it."""
+        return [*self._output(item, document.stamp), *parse_record.merged_away(item, AFTER_ALL)]
 
     def _listed_whole(self, item: object, document: Document) -> Sequence[Record]:
-        return [*parse_record.there(item), *self._output(item, document.stamp)]
+        return [*parse_record.there(item), *self._whole(item, document)]
 
     def _id(self, item: object, document: Document, told: Collection[str]) -> Sequence[Record]:
         return parse_record.listed(
