@@ -201,7 +201,7 @@ def write(connection: Connection, records: Sequence[Record], *, base: int, clock
     rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in RECORD_TABLES}
     for record_number, record in enumerate(records, start=base):
         entity = _rows_of(record, record_number, clock, rows)
-        rows["note"].extend(_note_row(entity, record_number, note) for note in record.notes)
+        rows["note"].extend(_note_row(entity, record_number, note) for note in (*record.notes, *_endless(record)))
         refusal = _too_long(record) or record.refusal
         if refusal is not None:
             rows["refusal"].append((entity, record_number, refusal.rule, refusal.reason, refusal.field, refusal.value))
@@ -217,7 +217,7 @@ def _note_row(entity: str, number: int, note: Note) -> tuple[Any, ...]:
 def _rows_of(record: Record, number: int, clock: str | None, rows: dict[str, list[tuple[Any, ...]]]) -> str:
     match record:
         case Output():
-            identifiers = [(i.scheme, i.value, i.derived) for i in record.identifiers]
+            identifiers = [(i.scheme, i.value, i.derived) for i in record.identifiers if len(i.value) <= LONGEST_KEY]
             credited = [
                 (position, c.author, c.name, _json(c.ids), c.departments, c.relation, c.level)
                 for position, c in enumerate(record.contributions)
@@ -271,6 +271,14 @@ def _too_long(record: Record) -> Refusal | None:
         return None
     reason = f"its key has {len(record.key)} characters, more than {LONGEST_KEY}: it cannot be told from others"
     return Refusal("key_too_long", reason, "key")
+
+
+def _endless(record: Record) -> Iterator[Note]:
+    """Identifiers that no index could hold are left out: no work has one of that length."""
+    for each in record.identifiers if isinstance(record, Output) else ():
+        if len(each.value) > LONGEST_KEY:
+            reason = f"an identifier has {len(each.value)} characters, more than {LONGEST_KEY}, so it is left out"
+            yield Note("invalid_identifier", reason, "warning", each.scheme, each.value[:200])
 
 
 def _key(record: Record) -> str | None:

@@ -9,6 +9,7 @@ import pytest
 from explorer import flow
 from explorer.imports import Request
 from explorer.records import Contribution, Department, Identifier, Output
+from explorer.sources import Abilities
 from tests.scripted_source import ScriptedSource, make_site
 
 # What means something to Postgres' COPY or to its arrays, or is nothing that it can hold.
@@ -54,3 +55,25 @@ def test_every_text_arrives_in_cells_and_in_arrays(warehouse_dsn, tmp_path):
     }
     assert {name for (name,) in names} == {f"Unit {n} {arrives_as(text)}" for n, text in enumerate(texts)}
     assert set(authors) == {(arrives_as(f"a{n}:{text}"), f"Name {arrives_as(text)}") for n, text in enumerate(texts)}
+
+
+@pytest.mark.usefixtures("without_expectations")
+@pytest.mark.parametrize("rows", [False, True])
+def test_an_endless_identifier_costs_itself_and_is_told(warehouse_dsn, tmp_path, rows):
+    chance = random.Random(1)
+    endless = "10.5555/" + "".join(chance.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=9_000))
+    source = ScriptedSource()
+    found = Output(
+        None if rows else "o",
+        "A work",
+        identifiers=(Identifier("doi", endless), Identifier("pmid", "21148220")),
+        place="row 2",
+    )
+    source.abilities = Abilities(joins_records=rows)
+    source.rows.append(found) if rows else source.put(found)
+    flow.run(make_site(warehouse_dsn, tmp_path, source), Request(run_key=uuid.uuid4().hex, stays=True), approved=True)
+    with psycopg.connect(warehouse_dsn) as connection:
+        assert connection.execute("select scheme, value from warehouse.output_identifier").fetchall() == [
+            ("pmid", "21148220")
+        ]
+        assert connection.execute("select code from ops.record_note").fetchall() == [("invalid_identifier",)]
