@@ -190,7 +190,9 @@ def _wait_for_end(pid: int, seconds: float) -> None:
     with contextlib.suppress(ProcessLookupError):
         process = os.pidfd_open(pid)
         try:
-            select.select([process], [], [], seconds)
+            ended = select.poll()  # select() takes no file number above 1,023
+            ended.register(process, select.POLLIN)
+            ended.poll(seconds * 1000)
         finally:
             os.close(process)
 
