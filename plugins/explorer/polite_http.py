@@ -182,7 +182,7 @@ class PoliteSession:
     @property
     def calls(self) -> int:
         """How many requests were made so far; each repetition and each step of a redirect is one."""
-        return self._adapter.calls
+        return self._adapter.pace.calls
 
     def blotted(self, said: str) -> str:
         """What a server says, without the passwords and keys that we sent it: some repeat what they were sent."""
@@ -430,14 +430,26 @@ class _OwnTurns:
         time.sleep(turn - now)
 
 
+class _Pace:
+    """Waits for the turn of each request, and counts them."""
+
+    def __init__(self, turns: Turns, gap: float) -> None:
+        self.calls = 0
+        self._turns = turns
+        self._gap = gap
+        self._lock = threading.Lock()
+
+    def wait(self, connection: HTTPConnection) -> None:
+        with self._lock:
+            self.calls += 1
+        self._turns.wait(f"{connection.host}:{connection.port}", self._gap)
+
+
 class _Adapter(HTTPAdapter):
     """Pools whose connections keep the pace and look at the address that they really connect to."""
 
     def __init__(self, limits: Limits, turns: Turns, *, allow_private_hosts: bool) -> None:
-        self.calls = 0
-        self._count = threading.Lock()
-        self._turns = turns
-        self._gap = 1.0 / limits.requests_per_second
+        self.pace = _Pace(turns, 1.0 / limits.requests_per_second)
         self._allow_private_hosts = allow_private_hosts
         super().__init__(
             pool_connections=8,
@@ -464,14 +476,10 @@ class _Adapter(HTTPAdapter):
         self._use_ours(manager, guard=False)  # the connection is the proxy's; what it reaches is its own affair
         return manager
 
-    def _wait(self, connection: HTTPConnection) -> None:
-        with self._count:
-            self.calls += 1
-        self._turns.wait(f"{connection.host}:{connection.port}", self._gap)
-
     def _use_ours(self, manager: PoolManager, *, guard: bool) -> None:
+        pace = self.pace  # not the adapter: a connection that knows its pools keeps them, and all sockets, for ever
         manager.pool_classes_by_scheme = {
-            scheme: type("_Pool", (pool,), {"ConnectionCls": _connection(connection, self._wait, guard=guard)})
+            scheme: type("_Pool", (pool,), {"ConnectionCls": _connection(connection, pace.wait, guard=guard)})
             for scheme, pool, connection in (
                 ("http", HTTPConnectionPool, HTTPConnection),
                 ("https", HTTPSConnectionPool, HTTPSConnection),

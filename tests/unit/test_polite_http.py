@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import email.utils
+import gc
 import gzip
 import socket
 import threading
 import time
 import tomllib
 import traceback
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -348,6 +350,16 @@ def test_keeps_to_the_number_of_connections() -> None:
     with serving(answer), serving(answer) as server, session(limits=limits) as ours, ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda _: ours.get(server.url), range(12)))
     assert max(busy) == 2
+
+
+def test_a_session_that_is_dropped_leaves_no_connection() -> None:
+    with serving(in_turn(Reply(b"yes"))) as server:
+        ours = session()
+        ours.get(server.url)
+        left = weakref.ref(ours._adapter)
+        del ours
+        gc.collect()
+        assert left() is None
 
 
 def test_messages_show_no_credentials() -> None:
