@@ -8,8 +8,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from explorer import database, imports
+from explorer.attention_providers import SOURCES
 from explorer.config import in_words
 from explorer.imports import HaltedError
 from explorer.tables import guarded
@@ -39,15 +41,19 @@ def select(connection: Connection, name: str, parameters: Mapping[str, object]) 
 
 def published(connection: Connection, slug: str, what: What) -> tuple[list[str], Rows]:
     """Column names and rows of an institution's published outputs, authors, departments or attention, sorted by key."""
-    return select(connection, f"explorer/export_{what}", {"institution": slug})
+    return select(connection, f"explorer/export_{what}", _of(slug))
 
 
 def records(connection: Connection, slug: str) -> Iterator[str]:
     """What is known of each tracked output of an institution, as lines of JSON that a file of attention records may hold."""
     with connection.cursor("records") as cursor:
-        cursor.execute(sql.SQL(database.text("explorer/export_records")), {"institution": slug})
+        cursor.execute(sql.SQL(database.text("explorer/export_records")), _of(slug))
         for (line,) in cursor:
             yield str(line)
+
+
+def _of(slug: str) -> dict[str, object]:
+    return {"institution": slug, "sources": Jsonb(dict(SOURCES))}
 
 
 def difference(connection: Connection, slug: str, import_id: int) -> tuple[list[str], Rows]:

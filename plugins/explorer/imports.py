@@ -653,9 +653,7 @@ def _record_time(connection: Connection, import_id: int, task: str, seconds: flo
         "update ops.import set seconds = seconds || %s, peak_rss_mb = greatest(peak_rss_mb, %s) where id = %s returning status",
         (Jsonb({task: round(seconds, 2)}), peak, import_id),
     ).fetchall()[0][0]
-    if (
-        status == "running"
-    ):  # one that waits for an answer is held until its deadline, not for the time between two tasks
+    if status == "running":  # one that waits for an answer is held until its deadline instead
         take(connection, import_id, BETWEEN_TASKS, by=holder() if stays else {})
     connection.commit()
 

@@ -943,7 +943,7 @@ def test_what_an_import_says_of_its_attention(site, source, simulator, connect):
                   "Data: Altmetric (https://www.altmetric.com)"):  # fmt: skip
         assert words in said or words.replace("have", "has") in said
     with database.connect(site.dsn) as connection:
-        rows = database.run(connection, "explorer/export_attention", {"institution": "lilliput"}).fetchall()
+        _, rows = exports.published(connection, "lilliput", exports.What.ATTENTION)
     assert {row[1] for row in rows} == set(links(site).values())
     assert {row[-1] for row in rows if row[1] in {"linked", "no_mentions"}} == {"Altmetric (https://www.altmetric.com)"}
 

@@ -1,14 +1,13 @@
 -- Purpose: what is known of the tracked outputs that an institution's outputs are, a document for each, by first identifier;
 --   a file of these documents can be read again as a file of attention records.
--- Parameters: institution.
+-- Parameters: institution; sources, whose data it is by provider.
 -- Row count: tracked outputs.
 select jsonb_strip_nulls(jsonb_build_object(
     'altmetric_id', t.altmetric_id, 'type', t.type, 'score', t.score, 'mentions', t.mentions, 'citations', t.citations,
     'details_url', t.details_url, 'badge_url', t.badge_url, 'last_mentioned_at', t.last_mentioned_at,
     'readers', t.readers, 'cohorts', t.cohorts, 'gained', t.gained,
     'fetched', t.fetched_at::date,
-    'data_from', case a.provider when 'details_page' then 'Altmetric (https://www.altmetric.com)'
-        when 'file' then 'Altmetric (https://www.altmetric.com), from a file' end,
+    'data_from', %(sources)s::jsonb ->> a.provider,
     'sources', coalesce((
         select jsonb_object_agg(n.source, jsonb_build_object('accounts', n.accounts, 'posts', n.posts))
         from attention.snapshot_source n
