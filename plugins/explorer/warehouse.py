@@ -330,27 +330,32 @@ def load(connection: Connection, import_: Import, *, status: str = "succeeded") 
 
 
 def apply_delta(connection: Connection, import_: Import) -> bool:
-    """Applies the delta in staging to the institution's leaves; returns whether they were new."""
-    slug = import_.institution
+    """Applies the delta in staging to the institution's leaves; returns whether they were new.
+
+    A row that came or went changes the institution's shape; one that changed in place does not.
+    """
+    slug, moved = import_.institution, 0
     first = connection.execute("select not warehouse.has_leaves(%s)", (slug,)).fetchall()[0][0] is True
     if first:
         connection.execute("select warehouse.open_leaves(%s)", (slug,))
     else:
         for thing in reversed(THINGS):
             for link in reversed(thing.links):
-                _apply(connection, "load/remove_links", import_, thing, link)
+                moved += _apply(connection, "load/remove_links", import_, thing, link)
         for thing in reversed(THINGS):
-            _apply(connection, "load/remove_things", import_, thing)
+            moved += _apply(connection, "load/remove_things", import_, thing)
     for thing in THINGS:
         if not first:
             _apply(connection, "load/update_things", import_, thing)
-        _apply(connection, "load/insert_things", import_, thing)
+        moved += _apply(connection, "load/insert_things", import_, thing)
         for link in thing.links:
             if link.values and not first:
                 _apply(connection, "load/update_links", import_, thing, link)
-            _apply(connection, "load/insert_links", import_, thing, link)
+            moved += _apply(connection, "load/insert_links", import_, thing, link)
     if first:
         connection.execute("select warehouse.close_leaves(%s)", (slug,))
+    if moved:
+        connection.execute("update ops.institution set shape = shape + 1 where slug = %s", (slug,))
     return first
 
 

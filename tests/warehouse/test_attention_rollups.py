@@ -2,6 +2,8 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import psycopg
@@ -10,7 +12,7 @@ import pytest
 from explorer import attention, database
 from explorer.records import Contribution, Department, Identifier, Output
 from simulators.attention import Attention
-from tests.scripted_source import ScriptedSite, ScriptedSource
+from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
 from tests.warehouse.test_attention import connect, pass_days, refresh, simulator, site, source
 from tests.warehouse.test_flow import do_import
 
@@ -140,3 +142,59 @@ def test_the_sums_are_made_anew_each_time(site: ScriptedSite, source: ScriptedSo
         before = connection.execute("select * from attention.rollup order by kind, key").fetchall()
         attention.roll_up(connection, site.institution.slug)
         assert connection.execute("select * from attention.rollup order by kind, key").fetchall() == before
+
+
+def test_sums_without_attention_are_left_alone_where_nothing_came_or_went_and_right_always(
+    warehouse_dsn: str, tmp_path: Path, source: ScriptedSource
+):
+    world(source, 4)
+    quiet = make_site(warehouse_dsn, tmp_path, source)
+    do_import(quiet)
+    chance = random.Random(4)
+
+    def sums(connection: psycopg.Connection, what: str) -> list[tuple]:
+        return connection.execute(f"select {what} from attention.rollup order by kind, key").fetchall()
+
+    def retitled() -> None:
+        source.put(replace(source.outputs[f"o{chance.randrange(400)}"], title="Another"))
+
+    def moved() -> None:
+        one = source.outputs[f"o{chance.randrange(400)}"]
+        source.put(replace(one, departments=("f2",), contributions=(Contribution("id:70", "Author 70"),)))
+
+    def nested() -> None:
+        source.departments["d1"] = Department("d1", "Department 1", (f"f{chance.randrange(3)}",))
+
+    def closed() -> None:
+        source.departments.pop(f"d{chance.randrange(2, 9)}", None)
+
+    def gone() -> None:
+        source.outputs.popitem()
+
+    left_alone = 0
+    for _ in range(24):
+        chance.choice((retitled, retitled, moved, nested, closed, gone))()
+        source.tick += 2
+        with database.connect(quiet.dsn) as connection:
+            before = sums(connection, "xmin::text")
+            do_import(quiet, full_import=True)
+            left_alone += sums(connection, "xmin::text") == before
+            found = sums(connection, "*")
+            connection.execute("update attention.subscription set shape = null")
+            attention.roll_up(connection, quiet.institution.slug)
+            assert sums(connection, "*") == found
+    assert 5 < left_alone < 20
+
+
+def test_sums_of_what_was_tracked_go_when_attention_is_switched_off(
+    site: ScriptedSite, source: ScriptedSource, connect: Callable, monkeypatch: pytest.MonkeyPatch
+):
+    world(source, 3)
+    do_import(site)
+    count = "select sum(tracked) from attention.rollup"
+    with database.connect(site.dsn) as connection:
+        assert connection.execute(count).fetchone()[0] > 0
+    monkeypatch.delenv("AIRFLOW_CONN_ATTENTION")
+    do_import(site)
+    with database.connect(site.dsn) as connection:
+        assert connection.execute(count).fetchone()[0] == 0
