@@ -1,5 +1,6 @@
 """One embedded Postgres for the whole test session, shared by all workers, in a temporary folder of its own."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -46,9 +47,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> local.Server:
-    """Start, or find, the session's embedded Postgres."""
-    return local.postgres(settings=TEST_SETTINGS)
+def postgres_server() -> Iterator[local.Server]:
+    """Start, or find, the session's embedded Postgres; held, so that a minute of tests without it does not stop it."""
+    server = local.postgres(settings=TEST_SETTINGS)
+    with contextlib.closing(psycopg.connect(server.dsn("postgres"))):
+        yield server
 
 
 def _create(server: local.Server, name: str, template: str = "template1") -> str:

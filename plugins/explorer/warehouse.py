@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -334,32 +334,36 @@ def apply_delta(connection: Connection, import_: Import) -> bool:
 
     A row that came or went changes the institution's shape; one that changed in place does not.
     """
-    slug, moved = import_.institution, 0
+    slug = import_.institution
     first = connection.execute("select not warehouse.has_leaves(%s)", (slug,)).fetchall()[0][0] is True
     if first:
         connection.execute("select warehouse.open_leaves(%s)", (slug,))
-    else:
-        for thing in reversed(THINGS):
-            for link in reversed(thing.links):
-                moved += _apply(connection, "load/remove_links", import_, thing, link)
-        for thing in reversed(THINGS):
-            moved += _apply(connection, "load/remove_things", import_, thing)
-    for thing in THINGS:
-        if not first:
-            _apply(connection, "load/update_things", import_, thing)
-        moved += _apply(connection, "load/insert_things", import_, thing)
-        for link in thing.links:
-            if link.values and not first:
-                _apply(connection, "load/update_links", import_, thing, link)
-            moved += _apply(connection, "load/insert_links", import_, thing, link)
+    rows = [
+        (name, _apply(connection, f"load/{name}", import_, thing, link)) for name, thing, link in _steps(first=first)
+    ]
     if first:
         connection.execute("select warehouse.close_leaves(%s)", (slug,))
-    if moved:
+    if any(count and not name.startswith("update") for name, count in rows):
         connection.execute("update ops.institution set shape = shape + 1 where slug = %s", (slug,))
     return first
 
 
-def _apply(connection: Connection, name: str, import_: Import, thing: Thing, link: Link | None = None) -> int:
+def _steps(*, first: bool) -> Iterator[tuple[str, Thing, Link | None]]:
+    """The statements of a load in an order that the foreign keys allow; a first one only inserts."""
+    if not first:
+        yield from (("remove_links", thing, link) for thing in reversed(THINGS) for link in reversed(thing.links))
+        yield from (("remove_things", thing, None) for thing in reversed(THINGS))
+    for thing in THINGS:
+        if not first:
+            yield "update_things", thing, None
+        yield "insert_things", thing, None
+        for link in thing.links:
+            if link.values and not first:
+                yield "update_links", thing, link
+            yield "insert_links", thing, link
+
+
+def _apply(connection: Connection, name: str, import_: Import, thing: Thing, link: Link | None) -> int:
     """Runs one of the statements of a load on a thing's table, or on one of the tables of what hangs on it."""
     table, columns, desired = (
         (link.table, link.columns, link.desired) if link else (thing.table, thing.columns, thing.desired)
