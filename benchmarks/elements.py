@@ -32,7 +32,7 @@ from elements_server import Large, university
 from lxml import etree
 from rich.console import Console
 
-from explorer import asking, config, database, flow, local
+from explorer import asking, config, database, local, sites
 from explorer.config import ElementsSource
 from explorer.polite_http import Answer, PoliteSession
 from explorer.sources.elements import Elements, ElementsApi
@@ -115,7 +115,7 @@ def end_to_end(dsn: str, folder: Path, publications: int) -> dict[str, Any]:
     file.write_text(YAML)
     with staged.server_process(SERVER, str(publications)) as url:
         os.environ["AIRFLOW_CONN_LAPUTA"] = json.dumps({"conn_type": "http", "host": url})
-        made = staged.imported(flow.Site(config.load(file), dsn))
+        made = staged.imported(sites.Site(config.load(file), dsn))
     with database.connect(dsn) as connection:
         links = connection.execute("select count(*) from warehouse.authorship").fetchall()[0][0]
     return {**made, "authorships": links}

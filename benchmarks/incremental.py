@@ -30,7 +30,7 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from explorer import config, database, flow, local
+from explorer import config, database, flow, local, sites
 from explorer.imports import Request
 from explorer.records import Contribution, Department, Identifier, Output
 from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
@@ -93,7 +93,7 @@ def of_a_repository(folder: Path, dsn: str, outputs: int) -> Measured:
     with server("lazy", outputs) as url:
         file = folder / "lilliput.yaml"
         file.write_text(YAML.format(url=url))
-        site = flow.Site(config.load(file), dsn)
+        site = sites.Site(config.load(file), dsn)
         found = {"OAI-PMH: the first import": timed(site)}
         requests.get(url, params={"verb": "Change"}, timeout=60).raise_for_status()
         found["OAI-PMH: incremental"] = timed(site)

@@ -28,7 +28,7 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from explorer import config, database, flow, imports, local, staging
+from explorer import config, database, flow, imports, local, sites, staging
 from explorer.imports import Request
 
 YAML = """\
@@ -52,7 +52,7 @@ def harvest(url: str, dsn: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "brobdingnag.yaml"
         file.write_text(YAML.format(url=url))
-        place = flow.Site(config.load(file), dsn)
+        place = sites.Site(config.load(file), dsn)
         import_id = flow.open_import(place, Request(run_key="benchmark", stays=True))
         began = time.monotonic()
         for part in flow.plan_parts(place, import_id, stays=True):

@@ -28,7 +28,7 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from explorer import config, database, flow, imports, local, staging
+from explorer import config, database, flow, imports, local, sites, staging
 from explorer.imports import Request
 from simulators.brobdingnag import brobdingnag
 from simulators.eprints import EPrints
@@ -53,7 +53,7 @@ def read(dsn: str, url: str, windows: int, connections: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"brobdingnag_{windows}.yaml"
         file.write_text(YAML.format(url=url, windows=windows, rate=RATE, connections=connections))
-        place = flow.Site(config.load(file), dsn)
+        place = sites.Site(config.load(file), dsn)
         import_id = flow.open_import(place, Request(run_key=f"{windows} windows", stays=True))
         began = time.monotonic()
         flow.plan_parts(place, import_id, stays=True)

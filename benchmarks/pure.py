@@ -33,7 +33,7 @@ import staged
 from pure_server import Large, university
 from rich.console import Console
 
-from explorer import asking, config, flow, local
+from explorer import asking, config, local, sites
 from explorer.config import PureSource
 from explorer.polite_http import Answer, PoliteSession
 from explorer.sources.pure import Pure
@@ -119,7 +119,7 @@ def end_to_end(dsn: str, folder: Path, outputs: int) -> dict[str, Any]:
         with staged.server_process(SERVER, str(outputs), version) as url:
             connection = {"conn_type": "http", "host": url, "password": "key-of-gulliver"}
             os.environ["AIRFLOW_CONN_TRIBNIA"] = json.dumps(connection)
-            place = flow.Site(config.load(file), dsn)
+            place = sites.Site(config.load(file), dsn)
             made[f"{version}, full"] = staged.imported(place)
             if version != "new":
                 made[f"{version}, unchanged"] = staged.imported(place)

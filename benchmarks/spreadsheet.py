@@ -30,7 +30,7 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from explorer import config, connections, database, flow, local, validation
+from explorer import config, connections, database, descriptions, flow, local, sites, validation
 from explorer.imports import Request
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def ours(folder: Path, dsn: str) -> dict[str, Any]:
         database.migrate(connection)
     passed = validation.Validation(results=(), rejected={}, table_failures=())
     validation.validate = lambda *_arguments, **_named: passed
-    place = flow.Site(config.load(folder / "lilliput.yaml"), dsn)
+    place = sites.Site(config.load(folder / "lilliput.yaml"), dsn)
     began = {"open_import": time.monotonic()}
     import_id = flow.run(
         place,
@@ -90,7 +90,7 @@ def ours(folder: Path, dsn: str) -> dict[str, Any]:
     ended = [*list(began.values())[1:], time.monotonic()]
     seconds = {step: end - start for (step, start), end in zip(began.items(), ended, strict=True)}
     with database.connect(dsn) as connection:
-        made = flow.object_of(connection, import_id)
+        made = descriptions.object_of(connection, import_id)
     outputs = made["tally"]["outputs"]
     return {
         "extract": seconds["open_import"] + seconds["extract"],

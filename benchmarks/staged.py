@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 from rich.table import Table
 
-from explorer import config, database, flow, imports, local, staging
+from explorer import config, database, descriptions, flow, imports, local, sites, staging
 from explorer.imports import Request
 from explorer.sources import Part
 
@@ -33,7 +33,7 @@ MEMORY_MB = 400
 
 
 @dataclass(frozen=True, slots=True)
-class _Site(flow.Site):
+class _Site(sites.Site):
     """A site with a source that is already there."""
 
     made: Source
@@ -117,13 +117,13 @@ def table(made: Mapping[str, Mapping[str, float]], cases: Sequence[str], bare: s
     return drawn
 
 
-def imported(place: flow.Site) -> dict[str, Any]:
+def imported(place: sites.Site) -> dict[str, Any]:
     """A whole import: what it published, its seconds and CPU, its steps, and the peak of memory so far."""
     clock, cpu = time.monotonic(), time.process_time()
     import_id = flow.run(place, Request(run_key=uuid.uuid4().hex, stays=True), approved=True)
     seconds, spent = time.monotonic() - clock, time.process_time() - cpu
     with database.connect(place.dsn) as connection:
-        told = flow.object_of(connection, import_id)
+        told = descriptions.object_of(connection, import_id)
     return {
         "outputs": told["tally"]["outputs"]["published"], "mode": told["mode"], "seconds": round(seconds, 1),
         "cpu": round(spent, 1), "steps": told["seconds"],

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer import asking, config, flow
+from explorer import asking, config, sites
 from simulators.elements import Elements, University
 
 YAML = """\
@@ -50,11 +50,11 @@ def elements_site(
     profile: str = "all",
     orphans: str = "keep",
     editors: bool = False,
-) -> flow.Site:
+) -> sites.Site:
     """An institution with the server of ``endpoint`` as its source."""
     file = folder / f"{slug}.yaml"
     text = YAML.format(
         slug=slug, level=level, status=status, profile=profile, orphans=orphans, editors=str(editors).lower()
     )
     file.write_text(text)
-    return flow.Site(config.load(file), dsn)
+    return sites.Site(config.load(file), dsn)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer import asking, config, flow
+from explorer import asking, config, sites
 from simulators.pure import Pure
 from simulators.pure_world import Store
 
@@ -55,10 +55,10 @@ def pure_site(
     status: str = "all",
     orphans: str = "keep",
     **source: object,
-) -> flow.Site:
+) -> sites.Site:
     """An institution with the server of ``endpoint`` as its source; ``source``: further keys of its source."""
     source = {"api_version": version, **source} if version else source
     file = folder / f"{slug}.yaml"
     more = "\n".join(f"  {name}: {json.dumps(value)}" for name, value in source.items())
     file.write_text(YAML.format(slug=slug, status=status, orphans=orphans, more=more))
-    return flow.Site(config.load(file), dsn)
+    return sites.Site(config.load(file), dsn)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from explorer import config, flow
+from explorer import config, sites
 from explorer.records import Author, Department, Listed, Output, Record
 from explorer.sources import OUTPUTS_BY_KEY, Abilities, Cursor, Finding, Page, Part, Plan
 
@@ -94,7 +94,7 @@ class ScriptedSource:
 
 
 @dataclass(frozen=True, slots=True)
-class ScriptedSite(flow.Site):
+class ScriptedSite(sites.Site):
     """A site whose source is scripted."""
 
     scripted: ScriptedSource

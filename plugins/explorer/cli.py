@@ -19,7 +19,7 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from explorer import config, database, digest, exports, flow, local, report, uploads
+from explorer import config, database, descriptions, digest, exports, flow, local, report, sites, upkeep, uploads
 from explorer.config import ConfigError
 from explorer.connections import ConnectionUnusableError
 from explorer.database import WarehouseUnusableError
@@ -92,17 +92,17 @@ def main(
     logging.getLogger("explorer.polite_http").setLevel(logging.INFO if verbose else logging.WARNING)
 
 
-def _site(name: str) -> flow.Site:
+def _site(name: str) -> sites.Site:
     """The institution of that name: a YAML's path, a slug in include/institutions, or a slug known to the warehouse."""
     try:
-        return flow.site(config.find(name))
+        return sites.site(config.find(name))
     except ConfigError:
         if "/" in name or name.endswith((".yaml", ".yml")):
             raise
         known = _known_to_warehouse(name)
         if known is None:
             raise
-        return flow.site(known)
+        return sites.site(known)
 
 
 def _known_to_warehouse(slug: str) -> Path | None:
@@ -256,7 +256,7 @@ def approve(institution: Slug, *, as_json: AsJson = False) -> None:
     import_id, run_key = _waiting(place)
 
     def go(listen: flow.Listener) -> None:
-        flow.answer(place, import_id, approved=True, by="terminal", stays=True)
+        upkeep.answer(place, import_id, approved=True, by="terminal", stays=True)
         flow.go_on(place, import_id, answered=True, listen=listen)
 
     _go(place, run_key, go, as_json=as_json)
@@ -267,10 +267,10 @@ def reject(institution: Slug, *, as_json: AsJson = False) -> None:
     """Reject an import that waits: it ends, and nothing has changed."""
     place = _site(institution)
     import_id, _ = _waiting(place)
-    flow.answer(place, import_id, approved=False, by="terminal")
+    upkeep.answer(place, import_id, approved=False, by="terminal")
     flow.close_staging(place, import_id)
     with database.connect(place.dsn) as connection:
-        made = flow.object_of(connection, import_id)
+        made = descriptions.object_of(connection, import_id)
     if as_json:
         _print_json(made)
         return
@@ -278,7 +278,7 @@ def reject(institution: Slug, *, as_json: AsJson = False) -> None:
     _print_purges(made)
 
 
-def _waiting(place: flow.Site) -> tuple[int, str]:
+def _waiting(place: sites.Site) -> tuple[int, str]:
     """Number and run key of the import that waits for approval."""
     with database.connect(place.dsn) as connection:
         row = connection.execute(
@@ -290,7 +290,7 @@ def _waiting(place: flow.Site) -> tuple[int, str]:
     return int(row[0]), str(row[1])
 
 
-def _go(place: flow.Site, run_key: str, steps: Callable[[flow.Listener], object], *, as_json: bool) -> None:
+def _go(place: sites.Site, run_key: str, steps: Callable[[flow.Listener], object], *, as_json: bool) -> None:
     """Runs the steps under a progress bar, prints how the import of that key ended, and exits accordingly."""
     problem: Exception | None = None
     try:
@@ -320,16 +320,16 @@ def _go(place: flow.Site, run_key: str, steps: Callable[[flow.Listener], object]
     raise typer.Exit(FAILED if status == "failed" or problem is not None else DONE)
 
 
-def _ended(place: flow.Site, run_key: str) -> Mapping[str, Any] | None:
+def _ended(place: sites.Site, run_key: str) -> Mapping[str, Any] | None:
     """The import of that key as an object; None where it was never opened."""
     with database.connect(place.dsn) as connection:
         row = connection.execute(
             "select id from ops.import where institution = %s and run_key = %s", (place.institution.slug, run_key)
         ).fetchone()
-        return flow.object_of(connection, int(row[0])) if row else None
+        return descriptions.object_of(connection, int(row[0])) if row else None
 
 
-def _never_opened(place: flow.Site, problem: Exception | None) -> Mapping[str, Any]:
+def _never_opened(place: sites.Site, problem: Exception | None) -> Mapping[str, Any]:
     error = {"task": "open_import", "code": getattr(problem, "code", type(problem).__name__), "message": str(problem)}
     return {"institution": place.institution.slug, "import_id": None, "status": "failed", "error": error}
 
@@ -371,7 +371,7 @@ def _bar() -> Iterator[flow.Listener]:
         yield draw
 
 
-def _print_import(place: flow.Site, made: Mapping[str, Any]) -> None:
+def _print_import(place: sites.Site, made: Mapping[str, Any]) -> None:
     seconds = sum(made["seconds"].values())
     status = made["status"]
     colours = {"succeeded": "green", "rolled_back": "green", "dry_run": "cyan", "awaiting_approval": "yellow"}
@@ -433,7 +433,7 @@ def status(
             " where institution = any(%s) and kind <> 'purge' order by institution, id desc",
             (slugs,),
         ).fetchall()
-        made = [flow.object_of(connection, int(r[0])) for r in rows]
+        made = [descriptions.object_of(connection, int(r[0])) for r in rows]
         named = connection.execute(
             "select slug, name || coalesce(' (on hold: ' || hold || ')', '') from ops.institution"
         )
@@ -513,7 +513,7 @@ def diff(institution: Slug, *, number: Number = None, as_json: AsJson = False, a
             names, rows = exports.difference(connection, slug, import_id)
         except HaltedError as error:
             raise typer.BadParameter(str(error)) from error
-        status = flow.object_of(connection, import_id)["status"]
+        status = descriptions.object_of(connection, import_id)["status"]
     if as_json:
         _print_json([dict(zip(names, row, strict=True)) for row in rows])
     elif as_csv:
@@ -539,13 +539,13 @@ def rollback(
     """
     place = _site(institution)
     try:
-        import_id = flow.rollback(place, to_import=to, by=getpass.getuser(), dry_run=dry_run)
+        import_id = upkeep.rollback(place, to_import=to, by=getpass.getuser(), dry_run=dry_run)
     except HaltedError as error:
         if error.code in {"no_such_institution", "no_such_import", "history_gone"}:
             raise typer.BadParameter(str(error)) from error
         raise
     with database.connect(place.dsn) as connection:
-        made = flow.object_of(connection, import_id)
+        made = descriptions.object_of(connection, import_id)
     _print_json(made) if as_json else _print_import(place, made)
     if not dry_run:
         errors.print(f"[yellow]on hold: `bin/explorer release {place.institution.slug}` lets imports go on[/]")
@@ -555,7 +555,7 @@ def rollback(
 def release(institution: Slug) -> None:
     """Lift the hold of an institution that was rolled back, so that imports go on."""
     place = _site(institution)
-    why, slug = flow.release(place), place.institution.slug
+    why, slug = upkeep.release(place), place.institution.slug
     errors.print(f"{slug} is released; it was on hold: {_plain(why)}" if why else f"{slug} was not on hold")
 
 
@@ -605,7 +605,7 @@ def landing(
     _one_form(as_json=as_json, as_csv=as_csv)
     place = _site(institution)
     if not stored:
-        flow.check_landing_pages(place, lambda line: errors.print(_plain(line)))
+        upkeep.check_landing_pages(place, lambda line: errors.print(_plain(line)))
     with database.connect(place.dsn) as connection:
         names, rows = exports.select(connection, "attention/landing_list", {"institution": place.institution.slug})
     found: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in rows]
@@ -636,7 +636,7 @@ def forget_attention(institution: Slug) -> None:
     """
     with _warehouse() as connection:
         slug = _slug(connection, institution)
-        gone = flow.forget_attention(connection, slug)
+        gone = upkeep.forget_attention(connection, slug)
     errors.print(f"{slug}: the attention of {gone:,} tracked outputs is forgotten; the outputs stay")
 
 

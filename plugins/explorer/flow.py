@@ -6,153 +6,49 @@ module. Between two steps nothing travels but the number of the import.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import importlib
 import logging
-import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import cache
-from itertools import pairwise
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-from croniter import croniter
 from psycopg.types.json import Jsonb
 
 from explorer import (
-    config,
+    attention,
     connections,
     database,
     history,
     imports,
+    landing_pages,
     local,
+    notices,
     orphans,
     privacy,
+    sites,
     staging,
     uploads,
     warehouse,
 )
-from explorer.asking import Files, Turns
 from explorer.config import Institution
 from explorer.database import Connection
-from explorer.imports import FinishedError, HaltedError, Import, Request, Subject
-from explorer.polite_http import sharing
-from explorer.sources import Plan, ReadsFiles, Source, SourceError, Sweeps
+from explorer.imports import APPROVAL_WITHIN, FinishedError, HaltedError, Import, Request, Subject
+from explorer.sites import Site
+from explorer.sources import Plan, Source, SourceError, Sweeps
 from explorer.staging import Progress
 
 log = logging.getLogger(__name__)
 
-SOURCES = {
-    "spreadsheet": "explorer.sources.spreadsheet",
-    "oai_pmh": "explorer.sources.oai_pmh",
-    "symplectic_elements": "explorer.sources.elements",
-    "pure": "explorer.sources.pure",
-}
-RULES = (
-    "include/sql",
-    "include/mappings",
-    "include/expectations",
-    "plugins/explorer/sources",
-    "plugins/explorer/identifiers",
-)
-RULE_FILES = tuple(
-    f"plugins/explorer/{name}.py"
-    for name in ("tables", "sheet", "hierarchy", "mapping", "validation", "validation_rules")
-)
-# SQL that does not decide what a record becomes: who looks at it, what it is linked with, how it got here.
-NO_RULES = {"asking", "attention", "explorer", "notices", "rollback", "schema", "uploads"}
 REPORTS_KEPT = 20
-TALLY = (
-    "extracted", "reexamined", "duplicates", "deleted", "rejected", "excluded", "dropped_by_privacy", "orphaned", "merged",
-    "added", "updated", "unchanged", "removed", "untouched", "published",
-)  # fmt: skip
-APPROVAL_WITHIN = timedelta(days=3)
 PROGRESS_SECONDS = 10.0
-SLACK = timedelta(hours=12)
 OPENING_MILLISECONDS = 300_000
-MARKS = re.compile(r"[\\`*_{}\[\]<>#|~!]")
-WOULD_GO = {
-    "absent": "no longer in the source",
-    "deleted": "deleted at the source",
-    "excluded": "left out now: no identifier, an excluded set, not affiliated",
-    "merged": "one with another that stays",
-    "orphaned": "left without authors",
-    "rejected": "its record breaks a rule now",
-    "rekeyed": "the same output comes back under another key",
-}
 SWEEP_IS_NEAR = 0.95  # of the interval: a weekly import that begins a second early does not wait for another week
 
 Report = Callable[[Progress], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """An institution with the warehouse that it is imported into."""
-
-    institution: Institution
-    dsn: str
-
-    def source(self, import_: Import | None = None) -> Source:
-        """Its source; of an import, with the files that this import reads.
-
-        Raises ``SourceError`` for a kind that is not there, ``ConnectionMissingError`` for a secret.
-        """
-        settings = self.institution.source
-        if settings.kind not in SOURCES:
-            message = f"source kind {settings.kind} is not built yet; there are: {', '.join(SOURCES)}"
-            raise SourceError("unknown_kind", message)
-        name = getattr(settings, "connection", None)
-        connection = connections.get(name) if name else None
-        with database.connect(self.dsn) as warehouse_connection:
-            row: Any = warehouse_connection.execute(
-                "select value from ops.secret where name = 'author_hash'"
-            ).fetchone()
-        module = importlib.import_module(SOURCES[settings.kind])
-        with sharing(Turns(self.dsn)):
-            made: Source = module.source(self.institution, connection, hash_key=bytes(row[0]))
-        if isinstance(made, ReadsFiles):
-            made = made.with_files_kept(Files(self.dsn, self.institution.slug))
-        return uploads.equipped(made, self.institution, self.dsn, import_.upload if import_ else None)
-
-
-def site(path: Path | str) -> Site:
-    """Reads an institution's YAML and finds the warehouse, whose schema is brought up to date."""
-    institution = config.load(Path(path))
-    dsn = local.warehouse_dsn()
-    _migrate(dsn)
-    return Site(institution, dsn)
-
-
-@cache
-def _migrate(dsn: str) -> None:
-    with database.connect(dsn) as connection:
-        applied = database.migrate(connection)
-    if applied:
-        log.info("the warehouse's schema is up to date: applied %s", ", ".join(applied))
-
-
-@cache
-def rules_version() -> str:
-    """A digest of everything that decides what a record becomes: a mended rule must read everything again."""
-    digest = hashlib.sha256()
-    root = local.root()
-    files = [
-        file
-        for folder in RULES
-        for file in (root / folder).rglob("*")
-        if file.suffix in {".sql", ".yaml", ".json", ".py"} and file.parent.name not in NO_RULES
-    ]
-    for file in sorted([*files, *(root / name for name in RULE_FILES)]):
-        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()
 
 
 def examine(place: Site, publications: Path, hierarchy: Path | None, by: str) -> uploads.Sent:
@@ -200,7 +96,7 @@ def open_import(place: Site, request: Request, files: uploads.Sent | uploads.Aga
                 name=institution.name,
                 source=_kind_in_words(institution),
                 configured_in=str(institution.path.resolve()),
-                fingerprint=institution.fingerprint(rules_version()),
+                fingerprint=institution.fingerprint(sites.rules_version()),
                 says_changes=source.abilities.says_changes,
                 overlap=getattr(source, "overlap", timedelta(minutes=10)),
                 sweep=sweep,
@@ -251,7 +147,7 @@ def plan_parts(place: Site, import_id: int, *, stays: bool = False) -> list[str]
 
 
 def _same_configuration(place: Site, import_: Import) -> None:
-    if place.institution.fingerprint(rules_version()) != import_.fingerprint:
+    if place.institution.fingerprint(sites.rules_version()) != import_.fingerprint:
         message = f"the configuration changed while import {import_.id} was under way; start a new run"
         raise HaltedError("configuration_changed", message)
 
@@ -484,7 +380,7 @@ def review(place: Site, import_id: int, *, approved: bool = False, stays: bool =
         if not sentences or approved:
             connection.commit()
             if result.removed_by_privacy:
-                _alarm_of_privacy(institution, import_id, result.removed_by_privacy)
+                _tell_of_privacy(institution, import_id, result.removed_by_privacy)
             return "running"
         purged = warehouse.purge(connection, import_)
         if purged is not None:
@@ -493,19 +389,17 @@ def review(place: Site, import_id: int, *, approved: bool = False, stays: bool =
         imports.rest(connection, import_id, until=APPROVAL_WITHIN)
         connection.commit()  # the purge, the difference that is left and the wait for an answer, or none of them
         if purged is not None:
-            from explorer import attention  # noqa: PLC0415 - asks the web
-
             log.warning("what turned private does not wait: it went as import %d", purged)
             attention.link_known(connection, institution.slug)
             connection.commit()
-            _alarm_of_privacy(institution, purged, result.removed_by_privacy)
+            _tell_of_privacy(institution, purged, result.removed_by_privacy)
         _ask(institution, import_id, "; ".join(sentences))
         return "awaiting_approval"
 
 
-def _alarm_of_privacy(institution: Institution, import_id: int, removed: int) -> None:
+def _tell_of_privacy(institution: Institution, import_id: int, removed: int) -> None:
     what = f"removed by privacy: {removed:,}" if removed else "authorships were removed by privacy"
-    _alarm(
+    notices.tell_operators(
         f"{institution.name}: import {import_id} removes what turned private",
         f"{what}; such removals never wait for approval",
     )
@@ -520,7 +414,7 @@ def _ask(institution: Institution, import_id: int, sentence: str) -> None:
     """Tells the operators that a person has to answer."""
     log.warning("waits for approval: %s", sentence)
     slug = institution.slug
-    _alarm(
+    notices.tell_operators(
         f"{institution.name}: import {import_id} waits for approval",
         f"{sentence}. Nothing has changed. Answer in the Airflow UI under Required Actions, or with `bin/explorer approve"
         f" {slug}` or `bin/explorer reject {slug}`; without an answer in {APPROVAL_WITHIN.days} days it ends unpublished",
@@ -564,112 +458,19 @@ def _after_load(place: Site, import_id: int, task: str) -> Iterator[tuple[Connec
 
 def link_attention(place: Site, import_id: int) -> str:
     """Asks for the attention of outputs, links them by identifier and rolls it up; without a provider it says so."""
-    from explorer import attention  # noqa: PLC0415 - asks the web
-
     with _after_load(place, import_id, "link_attention") as (connection, _):
         summary, asked = attention.link_outputs(connection, place.institution)
-        summary |= _pages(connection, place.institution)
+        summary |= landing_pages.told(connection, place.institution)
         connection.execute("update ops.import set attention = %s where id = %s", (Jsonb(summary), import_id))
         connection.commit()
         log.info("%s", summary["state"])
         if asked is not None and attention.is_refused_key(asked):
-            _alarm(f"{place.institution.name}: attention cannot be asked for", str(asked.because))
+            notices.tell_operators(f"{place.institution.name}: attention cannot be asked for", str(asked.because))
         return str(summary["state"])
-
-
-def ask_for_attention(paths: Sequence[str]) -> list[str]:
-    """The daily refresh: asks for what is due, of all institutions that share an account together.
-
-    Returns the paths of the institutions that have published outputs. One that cannot be read, or whose provider cannot be
-    used, is logged and holds no other back; a refused key alarms.
-    """
-    from explorer import attention  # noqa: PLC0415 - asks the web
-
-    places: dict[str, Site] = {}
-    for path in paths:
-        try:
-            places[path] = site(path)
-        except config.ConfigError as error:
-            log.error("left out, its configuration is broken: %s", error)  # noqa: TRY400 - the sentence is the whole of it
-    with database.connect(local.warehouse_dsn(), application="explorer attention") as connection:
-        known = {row[0] for row in connection.execute("select slug from ops.institution where version > 0")}
-        published = {path: place for path, place in places.items() if place.institution.slug in known}
-        attention.forget_expired(connection)
-        for asked in attention.refresh(connection, [place.institution for place in published.values()]):
-            if attention.is_refused_key(asked):
-                _alarm("Attention cannot be asked for", str(asked.because))
-    return list(published)
-
-
-def link_again(path: str) -> str:
-    """Links an institution's outputs with what is known of their attention now, and makes its sums anew."""
-    from explorer import attention  # noqa: PLC0415 - asks the web
-
-    place = site(path)
-    with database.connect(place.dsn, application="explorer attention") as connection:
-        summary = attention.link_known(connection, place.institution.slug) | _pages(connection, place.institution)
-        connection.execute(
-            "update ops.import set attention = %(now)s || jsonb_strip_nulls(jsonb_build_object("
-            "'asked', attention -> 'asked', 'calls', attention -> 'calls'))"  # what the import itself asked
-            " where id = (select max(id) from ops.import"
-            " where institution = %(slug)s and published_at is not null and kind <> 'purge')",
-            {"now": Jsonb(summary), "slug": place.institution.slug},
-        )
-        connection.commit()
-        log.info("%s: %s", place.institution.name, summary["state"])
-        return str(summary["state"])
-
-
-def _pages(connection: Connection, institution: Institution) -> dict[str, Any]:
-    """What the import's row says of landing pages, in a sentence and in numbers; nothing where they are not checked."""
-    from explorer import landing_pages  # noqa: PLC0415 - asks the web
-
-    states = landing_pages.counts(connection, institution.slug)
-    sentence = landing_pages.summary(states)
-    return {"landing_pages": {"state": sentence, **states}} if institution.landing_pages and sentence else {}
-
-
-def forget_attention(connection: Connection, institution: str) -> int:
-    """Drops what is known of an institution's attention; returns how many tracked outputs. The outputs stay."""
-    from explorer import attention  # noqa: PLC0415 - asks the web
-
-    gone = attention.purge(connection, institution)
-    connection.execute(
-        "update ops.import set attention = jsonb_build_object('state', 'attention was forgotten')"
-        " where institution = %s and attention <> '{}'",
-        (institution,),
-    )
-    connection.commit()
-    return gone
-
-
-def with_landing_pages(paths: Sequence[str]) -> list[str]:
-    """The paths of the institutions that want their landing pages checked; a broken one is left out."""
-    found = []
-    for path in paths:
-        with contextlib.suppress(config.ConfigError):  # its own DAG says so
-            if config.load(Path(path)).landing_pages:
-                found.append(path)
-    return found
-
-
-def check_landing_pages(place: Site, listen: Callable[[str], None] = lambda _: None) -> str:
-    """Visits the landing pages that are due; returns a sentence on all of them. ``listen`` hears of each visit."""
-    from explorer import landing_pages  # noqa: PLC0415 - asks the web
-
-    with database.connect(place.dsn, application="explorer landing pages") as connection:
-        for visit in landing_pages.check(connection, place.institution):
-            listen(f"{visit.address}: {visit.state.replace('_', ' ')}{': ' + visit.reason if visit.reason else ''}")
-        sentence = landing_pages.summary(landing_pages.counts(connection, place.institution.slug))
-    sentence = sentence or "no output has only a Handle or URI: there are no landing pages to check"
-    log.info("%s: %s", place.institution.name, sentence)
-    return sentence
 
 
 def notify(place: Site, import_id: int) -> None:
     """The mail to the institution; an import that lost a part of the source alarms the operators instead, and fails."""
-    from explorer import notices  # noqa: PLC0415 - asks Airflow for the mail connection
-
     with _after_load(place, import_id, "notify") as (connection, import_):
         if import_.status == "failed":
             error = connection.execute(
@@ -709,140 +510,8 @@ def close_staging(place: Site, import_id: int, *, may_wait: bool = False) -> str
             error = row if isinstance(row, dict) else {}
             log.error("import %d failed in %s: %s", import_id, error.get("task"), error.get("message"))
             sentence = ": ".join(str(each) for each in (error.get("task"), error.get("message")) if each)
-            _alarm(f"{place.institution.name}: import {import_id} failed", sentence)
+            notices.tell_operators(f"{place.institution.name}: import {import_id} failed", sentence)
         return status
-
-
-def tell_of_failure(dag: str, task: str, error: object) -> None:
-    """Alarms the operators about a task that failed outside of any import: nothing else tells them."""
-    _alarm(f"{dag}: {task} failed", f"{task}: {error}")
-
-
-def _alarm(subject: str, sentence: str) -> None:
-    """Tells the operators; a mail that cannot be sent stands in the log, where the alarm stands anyway."""
-    from explorer import mail, notices  # noqa: PLC0415 - asks for the mail connection
-
-    try:
-        notices.alarm(subject, sentence)
-    except (mail.MailError, connections.ConnectionUnusableError) as error:
-        log.error("the operators could not be told by mail: %s", error)  # noqa: TRY400 - the sentence is the whole of it
-
-
-def site_of(slug: str) -> Site:
-    """The institution of that slug, with the YAML that it was last imported with."""
-    with database.connect(local.warehouse_dsn()) as connection:
-        row = connection.execute("select configured_in from ops.institution where slug = %s", (slug,)).fetchone()
-    if row is None or not row[0]:
-        raise HaltedError("no_such_institution", f"{slug} was never imported into this warehouse")
-    return site(row[0])
-
-
-def rollback(place: Site, *, to_import: int, by: str, dry_run: bool = False, run_key: str | None = None) -> int:
-    """The published state becomes what it was after an import, minus what privacy has removed; then it is on hold.
-
-    Once for each ``run_key``: raises ``FinishedError`` the second time.
-    """
-    from explorer import attention  # noqa: PLC0415 - asks the web
-
-    with database.connect(place.dsn, application="explorer rollback") as connection:
-        made = history.rollback(
-            connection,
-            place.institution.slug,
-            to_import=to_import,
-            by=by,
-            abilities=place.source().abilities,
-            dry_run=dry_run,
-            run_key=run_key,
-        )
-        if not dry_run:
-            attention.link_known(connection, place.institution.slug)
-        return made
-
-
-def look_who_is_late(folders: Sequence[Path]) -> list[str]:
-    """Alarms the operators about institutions whose import is overdue (``expected_every``), or cannot be read at all.
-
-    Returns a sentence for each; the operators hear of each once a day.
-    """
-    expected: dict[str, history.Expected] = {}
-    late: dict[str, str] = {}
-    for file in (file for folder in folders for file in config.files(folder)):
-        try:
-            institution = config.load(file)
-        except config.ConfigError as error:  # its own DAG says so, too, but is never scheduled
-            slug = config.slug_of(file)
-            late[slug] = f"{slug}: its configuration is broken, so nothing is imported: {error.problems[0]}"
-            continue
-        every = institution.expected_every or _interval(institution)
-        if every is not None:
-            since = datetime.fromtimestamp(file.stat().st_mtime, UTC)
-            expected[institution.slug] = history.Expected(every, since)
-    dsn = local.warehouse_dsn()
-    _migrate(dsn)
-    with database.connect(dsn) as connection:
-        imports.drop_expired_staging(connection)  # also where nobody imports for long
-        late |= history.late(connection, expected, datetime.now(UTC))
-        told = [late[slug] for slug in sorted(history.untold(connection, late))]
-        if told:
-            _alarm(f"{len(told)} {'institution is' if len(told) == 1 else 'institutions are'} late", "; ".join(told))
-        connection.commit()
-    return [late[slug] for slug in sorted(late)]
-
-
-def _interval(institution: Institution) -> timedelta | None:
-    """The longest time between two scheduled imports, and some hours for the import itself; None without a schedule."""
-    if institution.cron is None:
-        return None
-    runs = croniter(institution.cron, datetime.now(UTC))
-    times: list[datetime] = [runs.get_next(datetime) for _ in range(40)]
-    return max(later - earlier for earlier, later in pairwise(times)) + SLACK
-
-
-def release(place: Site) -> str | None:
-    """Lifts the hold; returns why it was on hold, None where it was not."""
-    with database.connect(place.dsn) as connection:
-        return history.release(connection, place.institution.slug)
-
-
-def answer(place: Site, import_id: int, *, approved: bool, by: str, stays: bool = False) -> None:
-    """A person's answer to an import that waits for approval; with ``stays`` this process goes on with it."""
-    with database.connect(place.dsn) as connection:
-        imports.answer(connection, import_id, approved=approved, by=by, stays=stays)
-
-
-def object_of(connection: Connection, import_id: int) -> Mapping[str, Any]:
-    """An import as one JSON object, for programs."""
-    row = connection.execute(
-        "select institution, id, mode, reason, status, tally, attention, seconds, peak_rss_mb, error,"
-        " started_at, finished_at from ops.import where id = %s",
-        (import_id,),
-    ).fetchall()[0]
-    known: Any = row[5]
-    tally: dict[str, Any] = {
-        entity: {key: known.get(entity, {}).get(key, 0) for key in TALLY}
-        for entity in ("outputs", "authors", "departments")
-    }
-    tally |= {key: known.get(key, {}) for key in ("removed_because", "excluded_because")}
-    made: dict[str, Any] = {
-        "institution": row[0], "import_id": row[1], "mode": row[2], "reason": row[3], "status": row[4], "tally": tally,
-        "attention": row[6], "seconds": row[7], "peak_rss_mb": row[8],
-    }  # fmt: skip
-    if row[9] is not None and row[4] in {"failed", "declined"}:
-        made["error"] = row[9]
-    if purges := _purges(connection, row[0], import_id):
-        made["purges"] = purges
-    return made
-
-
-def _purges(connection: Connection, institution: str, import_id: int) -> list[int]:
-    """The imports by which went what turned private, while this one waited for approval."""
-    rows = connection.execute(
-        "select p.id from ops.import p where institution = %s and kind = 'purge' and id > %s and not exists ("
-        "select from ops.import i where i.institution = p.institution and i.id > %s and i.id < p.id and kind <> 'purge')"
-        " order by id",
-        (institution, import_id, import_id),
-    )
-    return [int(row[0]) for row in rows.fetchall()]
 
 
 def run(
@@ -902,62 +571,3 @@ def go_on(
     finally:
         hear("close_staging", None)
         close_staging(place, import_id, may_wait=True)
-
-
-def approval_text(place: Site, import_id: int) -> str | None:
-    """What a person who is asked for approval should see, as Markdown; None where nobody has to be asked."""
-    with database.connect(place.dsn) as connection:
-        import_ = imports.get(connection, import_id)
-        if import_.status != "awaiting_approval":
-            return None
-        purged = [str(each) for each in _purges(connection, import_.institution, import_id)]
-        imports.stand_on(connection, import_)
-        tally: Any = connection.execute("select tally from ops.import where id = %s", (import_id,)).fetchall()[0][0]
-        reasons = database.run(connection, "explorer/would_go_because").fetchall()
-        examples = database.run(connection, "explorer/would_go").fetchall()
-    limit = place.institution.limits.max_removed_share
-    numbers = [
-        (entity, n["published_before"], n["removed"], f"{n['removed'] / max(1, n['published_before']):.0%}", n["added"],
-         n["updated"], n["published"])
-        for entity in ("outputs", "authors", "departments") for n in [tally[entity]]
-    ]  # fmt: skip
-    return "\n".join(
-        [
-            f"**{_cell(place.institution.name)}**, import {import_id}, {import_.mode} ({_cell(import_.reason)}).",
-            "",
-            f"It would remove, or give another key to, more than {limit:.0%} of something (`limits.max_removed_share`).",
-            "So it waits. **Nothing has changed yet.**",
-            *([f"Only what turned private is gone; that never waits (import {', '.join(purged)})."] if purged else []),
-            "",
-            *_table(
-                ("", "published now", "would go", "share", "would come", "would change", "then published"), numbers
-            ),
-            "",
-            "**Approve**: the difference is published as it stands here; `rollback` takes it back.",
-            "",
-            "**Reject**: the import ends and nothing changes; the next one reads the source again.",
-            "",
-            f"No answer within {APPROVAL_WITHIN.days} days counts as Reject.",
-            "",
-            "**Why they would go**",
-            "",
-            *_table(("what", "reason", "number"), [(e, WOULD_GO.get(r, r), n) for e, r, n in reasons]),
-            "",
-            "**Examples of what would go**",
-            "",
-            *_table(("what", "key", "title or name", "reason"), [(*e[:3], WOULD_GO.get(e[3], e[3])) for e in examples]),
-        ]
-    )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """The lines of a Markdown table; columns of numbers stand to the right."""
-    right = [bool(rows) and isinstance(rows[0][n], int) for n in range(len(head))]
-    rule = " | ".join("---:" if each else "---" for each in right)
-    return [f"| {' | '.join(head)} |", f"| {rule} |", *(f"| {' | '.join(map(_cell, row))} |" for row in rows)]
-
-
-def _cell(value: object) -> str:
-    """A value as text of a Markdown table: what a source calls a thing sets no marks."""
-    text = " ".join(str(f"{value:,}" if isinstance(value, int) else value).split())
-    return MARKS.sub(r"\\\g<0>", text)

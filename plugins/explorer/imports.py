@@ -40,6 +40,7 @@ Locked = TypeVar("Locked")
 LOCK_TRIES = 3
 LOCKED_MILLISECONDS = 10_000  # that somebody who opens an import waits for the institution's row
 BETWEEN_TASKS = timedelta(hours=6)
+APPROVAL_WITHIN = timedelta(days=3)
 STAGING_KEPT = timedelta(days=3)
 HEARTBEAT_SECONDS = 15.0
 LONGEST_NAME = 63  # of a session, in bytes

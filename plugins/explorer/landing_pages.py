@@ -291,3 +291,10 @@ def summary(states: Mapping[str, int]) -> str | None:
     waiting = states.get("not_asked_yet", 0)
     later = f"{waiting:,} {'is' if waiting == 1 else 'are'} looked at later"
     return "; ".join([sentence, *others, *([later] if waiting else [])])
+
+
+def told(connection: Connection, institution: Institution) -> dict[str, Any]:
+    """What an import's row says of landing pages, in a sentence and in numbers; nothing where they are not checked."""
+    states = counts(connection, institution.slug)
+    sentence = summary(states)
+    return {"landing_pages": {"state": sentence, **states}} if institution.landing_pages and sentence else {}

@@ -211,6 +211,14 @@ def _templates() -> jinja2.Environment:
 # The operators' alarm.
 
 
+def tell_operators(subject: str, sentence: str) -> None:
+    """Alarms the operators; a mail that cannot be sent stands in the log, where the alarm stands anyway."""
+    try:
+        alarm(subject, sentence)
+    except (mail.MailError, connections.ConnectionUnusableError) as error:
+        log.error("the operators could not be told by mail: %s", error)  # noqa: TRY400 - the sentence is the whole of it
+
+
 def alarm(
     subject: str, sentence: str, *, details: Mapping[str, object] | None = None, run_url: str | None = None
 ) -> Outcome:

@@ -31,7 +31,7 @@ from explorer import config
 from explorer.config import ConfigError, Institution
 
 if TYPE_CHECKING:
-    from explorer.flow import Site
+    from explorer.sites import Site
 
 log = logging.getLogger(__name__)
 
@@ -93,10 +93,10 @@ def published_outputs(path: Path) -> Asset:
 
 def tell_operators(context: Any) -> None:
     """Alarms about a failed task for which no import stands yet; of the others `close_staging` tells."""
-    from explorer import flow
+    from explorer import upkeep
 
     instance = context["task_instance"]
-    flow.tell_of_failure(instance.dag_id, instance.task_id, context.get("exception"))
+    upkeep.tell_of_failure(instance.dag_id, instance.task_id, context.get("exception"))
 
 
 @task.sensor(
@@ -113,7 +113,7 @@ def open_import(path: str) -> PokeReturnValue:
     While another import is at work, a scheduled run ends quietly; one that somebody asked for, by hand or as a backfill,
     waits for its turn and holds no worker meanwhile.
     """
-    from explorer import flow
+    from explorer import flow, sites
     from explorer.imports import BusyError, Request
 
     context = get_current_context()
@@ -126,7 +126,7 @@ def open_import(path: str) -> PokeReturnValue:
     )
     with told():
         try:
-            return PokeReturnValue(is_done=True, xcom_value=flow.open_import(flow.site(path), request))
+            return PokeReturnValue(is_done=True, xcom_value=flow.open_import(sites.site(path), request))
         except BusyError as error:
             if error.code != "busy" or run.run_type not in {"manual", "backfill"}:
                 raise
@@ -273,14 +273,14 @@ def close_staging(path: str, import_id: Any) -> str:
 
 def step(name: str, path: str, import_id: int | None, *arguments: Any, **named: Any) -> Any:
     """One call into ``flow``, on the import of this run."""
-    from explorer import flow, imports
+    from explorer import flow, imports, sites
 
     if import_id is None:
         raise AirflowSkipException("this run opened no import")
     context = get_current_context()
     imports.ATTEMPT.set(imports.Attempt(context["dag_run"].run_id, context["ti"].try_number))
     with told():
-        place: Site = flow.site(path)
+        place: Site = sites.site(path)
         call: Callable[..., Any] = getattr(flow, name)
         return call(place, int(import_id), *arguments, **named)
 
@@ -322,13 +322,13 @@ def rollback_dag() -> DAG:
         @task
         def rollback() -> int:
             """Publishes what was published after that import, minus what privacy has removed since."""
-            from explorer import flow
+            from explorer import sites, upkeep
 
             context = get_current_context()
             params, run = context["params"], context["dag_run"].run_id
             with told():
-                return flow.rollback(
-                    flow.site_of(params["institution"]),
+                return upkeep.rollback(
+                    sites.site_of(params["institution"]),
                     to_import=params["to_import"],
                     by=f"Airflow run {run}",
                     dry_run=params["dry_run"],
@@ -358,11 +358,11 @@ def release_dag() -> DAG:
         @task
         def release() -> str:
             """Lifts the hold, and says why it was there; the institution's next import is full."""
-            from explorer import flow
+            from explorer import sites, upkeep
 
             slug = get_current_context()["params"]["institution"]
             with told():
-                because = flow.release(flow.site_of(slug))
+                because = upkeep.release(sites.site_of(slug))
             if because is None:
                 raise AirflowSkipException(f"{slug} is not on hold; nothing to do")
             log.info("%s was on hold (%s); it is released, and its next import is full", slug, because)
@@ -391,10 +391,10 @@ def freshness_dag(folders: Sequence[Path]) -> DAG:
         @task(on_failure_callback=tell_operators)
         def look_who_is_late() -> int:
             """Compares the last published import of each institution with `expected_every` of its YAML."""
-            from explorer import flow
+            from explorer import upkeep
 
             with told():
-                return len(flow.look_who_is_late(folders))
+                return len(upkeep.look_who_is_late(folders))
 
         look_who_is_late()
 
@@ -432,12 +432,12 @@ def attention_dag(paths: Sequence[Path]) -> DAG:
 @task(execution_timeout=timedelta(hours=12))
 def ask_for_attention(paths: list[str]) -> list[str]:
     """Asks for every identifier that is due, as far as budgets reach; returns the institutions that have outputs."""
-    from explorer import flow
+    from explorer import upkeep
 
     published = {asset.uri for asset in get_current_context()["triggering_asset_events"]}
     concerned = [path for path in paths if not published or published_outputs(Path(path)).uri in published]
     with told():
-        return flow.ask_for_attention(concerned)
+        return upkeep.ask_for_attention(concerned)
 
 
 @task(
@@ -447,19 +447,19 @@ def ask_for_attention(paths: list[str]) -> list[str]:
 )
 def link_again(path: str) -> str:
     """Links the institution's outputs with what is known now, and makes its sums anew."""
-    from explorer import flow
+    from explorer import upkeep
 
     get_current_context()["path"] = path  # type: ignore[typeddict-unknown-key]
     with told():
-        return flow.link_again(path)
+        return upkeep.link_again(path)
 
 
 @task
 def who_checks_landing_pages(paths: list[str]) -> list[str]:
     """Returns the institutions that have the check of landing pages switched on."""
-    from explorer import flow
+    from explorer import upkeep
 
-    return flow.with_landing_pages(paths)
+    return upkeep.with_landing_pages(paths)
 
 
 @task(
@@ -469,11 +469,11 @@ def who_checks_landing_pages(paths: list[str]) -> list[str]:
 )
 def check_landing_pages(path: str) -> str:
     """Visits landing pages that are due: can mentions of them be counted for their outputs?"""
-    from explorer import flow
+    from explorer import sites, upkeep
 
     get_current_context()["path"] = path  # type: ignore[typeddict-unknown-key]
     with told():
-        return flow.check_landing_pages(flow.site(path))
+        return upkeep.check_landing_pages(sites.site(path))
 
 
 def broken_dag(path: Path, problem: str) -> DAG:

@@ -163,10 +163,10 @@ def test_publishing_outputs_refreshes_the_attention_of_that_institution_and_the_
 def test_a_refresh_concerns_those_whose_outputs_were_published_or_all(dags, tmp_path: Path, monkeypatch):
     from airflow.sdk import Asset
 
-    from explorer import flow, pipeline
+    from explorer import pipeline, upkeep
 
     asked = []
-    monkeypatch.setattr(flow, "ask_for_attention", lambda paths: asked.append(paths) or paths)
+    monkeypatch.setattr(upkeep, "ask_for_attention", lambda paths: asked.append(paths) or paths)
     ask = dags(lilliput=GOOD, blefuscu=GOOD)["attention"].get_task("ask_for_attention")
     paths = [str(tmp_path / "blefuscu.yaml"), str(tmp_path / "lilliput.yaml")]
     one = Asset(name="warehouse_lilliput", uri="explorer://warehouse/lilliput/research_output")
@@ -195,11 +195,11 @@ def test_an_import_that_cannot_be_opened_alarms_the_operators(dags, monkeypatch)
     """Of what fails later `close_staging` tells; before there is an import nothing else does."""
     from types import SimpleNamespace
 
-    from explorer import flow
+    from explorer import notices
 
     found = dags(lilliput=GOOD)
     told: list[tuple[str, str]] = []
-    monkeypatch.setattr(flow, "_alarm", lambda subject, sentence: told.append((subject, sentence)))
+    monkeypatch.setattr(notices, "tell_operators", lambda subject, sentence: told.append((subject, sentence)))
     for dag, name in (("import_lilliput", "open_import"), ("freshness", "look_who_is_late")):
         (callback,) = found[dag].get_task(name).on_failure_callback
         instance = SimpleNamespace(dag_id=dag, task_id=name)

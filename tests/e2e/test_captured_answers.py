@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from explorer import config, database, flow
+from explorer import config, database, descriptions, flow, local, sites
 from explorer.imports import Request
 from tests.samples import sample
 from tests.scripted_server import Asked, Reply, serving
@@ -41,7 +41,7 @@ def counted(page: bytes) -> dict[str, int]:
 def test_a_captured_page_reaches_the_warehouse_whole(fresh_database: str, tmp_path: Path, monkeypatch, file: str):
     page = sample(f"oai/eprints/scrapi/{file}").read_bytes()
     identify = sample("oai/eprints/synthetic/Identify.xml").read_bytes()
-    monkeypatch.setattr(flow.local, "warehouse_dsn", lambda: fresh_database)
+    monkeypatch.setattr(local, "warehouse_dsn", lambda: fresh_database)
     expected = counted(page)
 
     def answer(asked: Asked) -> Reply:
@@ -49,10 +49,10 @@ def test_a_captured_page_reaches_the_warehouse_whole(fresh_database: str, tmp_pa
 
     with serving(answer) as server:
         (tmp_path / "captured.yaml").write_text(YAML.format(url=server.url))
-        place = flow.site(config.find(str(tmp_path / "captured.yaml")))
+        place = sites.site(config.find(str(tmp_path / "captured.yaml")))
         import_id = flow.run(place, Request(run_key="captured", stays=True))
     with database.connect(fresh_database) as connection:
-        tally = flow.object_of(connection, import_id)["tally"]["outputs"]
+        tally = descriptions.object_of(connection, import_id)["tally"]["outputs"]
         doi = connection.execute(
             "select count(distinct output_key) from warehouse.output_identifier where scheme = 'doi'"
         ).fetchone()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from explorer import flow
+    from explorer import sites
     from simulators.pure import Pure
     from simulators.pure_world import Store
 
@@ -63,7 +63,7 @@ class Place:
     def endpoint(self, version: str) -> AbstractContextManager[Pure]:
         return endpoint(self.store, self.monkeypatch, version)
 
-    def site(self, version: str, slug: str = "tribnia") -> flow.Site:
+    def site(self, version: str, slug: str = "tribnia") -> sites.Site:
         return pure_site(self.dsn, self.folder, version=version, slug=slug, page_size=20)
 
 
@@ -79,7 +79,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("explorer.sources.pure_changes.MOST_PAGES", 60)
 
 
-def attempt(site: flow.Site) -> str | None:
+def attempt(site: sites.Site) -> str | None:
     """Imports; why that failed, if it did."""
     try:
         made = do_import(site)
@@ -91,14 +91,14 @@ def attempt(site: flow.Site) -> str | None:
     return str(made["error"]["message"])
 
 
-def rejected(site: flow.Site) -> set[str]:
+def rejected(site: sites.Site) -> set[str]:
     """What the last import could not read, and told so."""
     last = "select key from ops.rejected_record where import_id = (select max(id) from ops.import)"
     with psycopg.connect(site.dsn) as connection:
         return {key for (key,) in connection.execute(last)}
 
 
-def assert_right(site: flow.Site, store: Store, version: str) -> None:
+def assert_right(site: sites.Site, store: Store, version: str) -> None:
     """All that should be shown is, but for what was rejected and told."""
     shown, expected, told = published(site), pure_oracle.shown(store, version=version), rejected(site)
     assert {each["key"]: frozenset(a["key"] for a in each["authors"]) for each in shown["outputs"]} == {
@@ -108,7 +108,7 @@ def assert_right(site: flow.Site, store: Store, version: str) -> None:
     assert {each["key"] for each in shown["departments"]} == expected.departments - told
 
 
-def assert_nothing_hidden(site: flow.Site, store: Store, version: str) -> None:
+def assert_nothing_hidden(site: sites.Site, store: Store, version: str) -> None:
     everything = json.dumps(published(site))
     with psycopg.connect(site.dsn) as connection:
         for (table,) in connection.execute(

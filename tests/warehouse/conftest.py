@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from explorer import cli, database, flow, local, validation
+from explorer import cli, database, local, sites, validation
 from tests.conftest import _create, _drop
 
 
@@ -38,7 +38,7 @@ def without_expectations(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every staged record pass: the suites have tests of their own, and cost seconds."""
 
     monkeypatch.setattr(validation, "validate", pass_all)
-    monkeypatch.setattr(flow, "rules_version", lambda: "rules")
+    monkeypatch.setattr(sites, "rules_version", lambda: "rules")
 
 
 @pytest.fixture

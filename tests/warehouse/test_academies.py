@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from explorer import config, flow
+from explorer import config, sites
 from simulators import academies
 from simulators.academies import TYPES, UNITS
 from simulators.diva import Diva
@@ -44,7 +44,7 @@ def server(request: pytest.FixtureRequest) -> OaiServer:
 
 
 @pytest.fixture
-def site(server: OaiServer, warehouse_dsn: str, tmp_path: Path) -> Iterator[flow.Site]:
+def site(server: OaiServer, warehouse_dsn: str, tmp_path: Path) -> Iterator[sites.Site]:
     platform = type(server).__name__.lower()
     for file in DEMO.glob(f"{SLUGS[platform]}*"):
         shutil.copy(file, tmp_path)
@@ -52,14 +52,14 @@ def site(server: OaiServer, warehouse_dsn: str, tmp_path: Path) -> Iterator[flow
     with server.serve() as url:
         text = Template(yaml.read_text()).substitute({f"{platform.upper()}_URL": url})
         yaml.write_text(text.replace("per_second: 20", "per_second: 100"))
-        yield flow.Site(config.load(yaml), warehouse_dsn)
+        yield sites.Site(config.load(yaml), warehouse_dsn)
 
 
 def live(server: OaiServer) -> list[Item]:
     return [each for each in server.world if each.state == "archive"]
 
 
-def again_in_full(site: flow.Site) -> dict:
+def again_in_full(site: sites.Site) -> dict:
     """What a full import of another institution with the same YAML publishes."""
     other = replace(site, institution=site.institution.model_copy(update={"slug": f"{site.institution.slug}_2"}))
     other.institution._path = site.institution.path
@@ -68,7 +68,7 @@ def again_in_full(site: flow.Site) -> dict:
 
 
 @pytest.mark.parametrize("server", ["diva"], indirect=True)
-def test_diva(site: flow.Site, server: Diva) -> None:
+def test_diva(site: sites.Site, server: Diva) -> None:
     made = do_import(site)
     theses = [each for each in live(server) if each.filed[TYPES] == ("studentThesis",)]
     others = [each for each in live(server) if each not in theses]
@@ -107,7 +107,7 @@ def test_diva(site: flow.Site, server: Diva) -> None:
 
 
 @pytest.mark.parametrize("server", ["haplo"], indirect=True)
-def test_haplo(site: flow.Site, server: Haplo) -> None:
+def test_haplo(site: sites.Site, server: Haplo) -> None:
     made = do_import(site)
     with_doi = [each for each in live(server) if each.id_number]
     shown = published(site)
@@ -125,7 +125,7 @@ def test_haplo(site: flow.Site, server: Haplo) -> None:
 
 
 @pytest.mark.parametrize("server", ["esploro"], indirect=True)
-def test_esploro(site: flow.Site, server: Esploro) -> None:
+def test_esploro(site: sites.Site, server: Esploro) -> None:
     units = {spec: label.removeprefix("Department =").strip() for spec, label in server.sets() if "Department" in label}
     do_import(site)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from explorer import database, flow
+from explorer import database, flow, local, upkeep
 from explorer.imports import BusyError, FinishedError, HaltedError, Request
 from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
 from tests.warehouse.test_flow import do_import, output, published
@@ -51,7 +51,7 @@ def test_an_import_waits_for_its_answer_for_days(site: ScriptedSite, waiting: in
 def test_approval_after_its_time_ends_the_import_and_changes_nothing(site: ScriptedSite, waiting: int):
     sql(site, f"update ops.lease set until = now() - interval '1 minute' where import_id = {waiting}")
     with pytest.raises(FinishedError, match=r"could be approved until .* UTC; it has ended and nothing has changed"):
-        flow.answer(site, waiting, approved=True, by="somebody")
+        upkeep.answer(site, waiting, approved=True, by="somebody")
     assert sql(site, f"select status, approved_by from ops.import where id = {waiting}") == [("declined", None)]
     flow.close_staging(site, waiting)
     assert len(published(site)["outputs"]) == 60
@@ -60,37 +60,37 @@ def test_approval_after_its_time_ends_the_import_and_changes_nothing(site: Scrip
 def test_an_import_without_an_answer_ends_though_nobody_imports_again(
     site: ScriptedSite, waiting: int, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(flow.local, "warehouse_dsn", lambda: site.dsn)
-    flow.look_who_is_late([])
+    monkeypatch.setattr(local, "warehouse_dsn", lambda: site.dsn)
+    upkeep.look_who_is_late([])
     assert sql(site, f"select status from ops.import where id = {waiting}") == [("awaiting_approval",)]
     sql(site, f"update ops.lease set until = now() - interval '1 minute' where import_id = {waiting}")
-    flow.look_who_is_late([])
+    upkeep.look_who_is_late([])
     assert sql(site, f"select status from ops.import where id = {waiting}") == [("declined",)]
     assert sql(site, f"select to_regnamespace('import_{waiting}')") == [(None,)]
     assert do_import(site, full_import=True)["status"] == "awaiting_approval"
 
 
 def test_an_answer_leaves_no_holder_whose_end_looks_like_a_death(site: ScriptedSite, waiting: int):
-    flow.answer(site, waiting, approved=True, by="a task that ends with its answer")
+    upkeep.answer(site, waiting, approved=True, by="a task that ends with its answer")
     assert sql(site, f"select holder from ops.lease where import_id = {waiting}") == [({},)]
     with pytest.raises(FinishedError, match="does not wait for approval"):
-        flow.answer(site, waiting, approved=True, by="somebody else", stays=True)
+        upkeep.answer(site, waiting, approved=True, by="somebody else", stays=True)
     assert sql(site, f"select holder from ops.lease where import_id = {waiting}") == [({},)]
 
 
 def test_an_approval_after_the_warehouse_moved_is_asked_for_again(site: ScriptedSite, waiting: int):
     sql(site, "update ops.institution set version = version + 1")
-    flow.answer(site, waiting, approved=True, by="somebody")
+    upkeep.answer(site, waiting, approved=True, by="somebody")
     flow.go_on(site, waiting, answered=True)
     assert sql(site, f"select status, error from ops.import where id = {waiting}") == [("awaiting_approval", None)]
     assert len(published(site)["outputs"]) == 60
-    flow.answer(site, waiting, approved=True, by="somebody")
+    upkeep.answer(site, waiting, approved=True, by="somebody")
     flow.go_on(site, waiting, answered=True)
     assert len(published(site)["outputs"]) == 20
 
 
 def test_a_rollback_drops_the_staging_of_an_import_that_waited(site: ScriptedSite, waiting: int):
-    flow.rollback(site, to_import=1, by="somebody")
+    upkeep.rollback(site, to_import=1, by="somebody")
     assert sql(site, f"select status, to_regnamespace('import_{waiting}') from ops.import where id = {waiting}") == [
         ("declined", None)
     ]
@@ -108,7 +108,7 @@ def test_a_failed_import_is_not_taken_up_again_after_a_newer_one(site: ScriptedS
     source.put(output("o1", title="Newer"))
     do_import(site)
     if since == "a rollback":
-        flow.rollback(site, to_import=1, by="somebody")
+        upkeep.rollback(site, to_import=1, by="somebody")
     before = published(site)
     for step in (flow.review, flow.load, flow.validate):
         with pytest.raises(HaltedError, match=f"what import {old} read is older and would undo it"):

@@ -8,7 +8,19 @@ from urllib.parse import unquote
 
 import pytest
 
-from explorer import attention, attention_providers, config, connections, database, exports, flow
+from explorer import (
+    attention,
+    attention_providers,
+    config,
+    connections,
+    database,
+    descriptions,
+    exports,
+    local,
+    notices,
+    sites,
+    upkeep,
+)
 from explorer.connections import ConnectionUnusableError
 from explorer.records import Contribution, Department, Identifier, Output
 from simulators.attention import Attention, Limit, fixed
@@ -345,7 +357,7 @@ def test_where_only_lists_of_ids_are_refused_records_come_one_by_one(site, sourc
 def test_a_refused_key_ends_the_asking_and_alarms(site, source, simulator, connect, monkeypatch, *, batch):
     connect("wrong-1", batch=batch)
     alarms: list[tuple[str, str]] = []
-    monkeypatch.setattr(flow, "_alarm", lambda subject, sentence: alarms.append((subject, sentence)))
+    monkeypatch.setattr(notices, "tell_operators", lambda subject, sentence: alarms.append((subject, sentence)))
     many(source, 10)
     made = do_import(site)
     assert made["status"] == "succeeded", "the import stands"
@@ -720,15 +732,15 @@ def test_the_daily_refresh_asks_new_outputs_first_and_a_broken_file_holds_nobody
             raise config.ConfigError(config.Problem(Path("broken.yaml"), 1, "name", "is missing"))
         return {"lilliput": site, "blefuscu": other}[path]
 
-    monkeypatch.setattr(flow, "site", site_at)
-    monkeypatch.setattr(flow.local, "warehouse_dsn", lambda: site.dsn)
-    assert flow.ask_for_attention(["broken", "lilliput", "blefuscu"]) == ["lilliput", "blefuscu"]
+    monkeypatch.setattr(sites, "site", site_at)
+    monkeypatch.setattr(local, "warehouse_dsn", lambda: site.dsn)
+    assert upkeep.ask_for_attention(["broken", "lilliput", "blefuscu"]) == ["lilliput", "blefuscu"]
     asked = [call.path for call in simulator.calls]
     assert set(asked[:2]) == {f"/v1/doi/10.5555/attention.{n}" for n in (50, 51)}
     assert len(asked) == len(set(asked)) > 12
     before = sums(site)["mentions"]
-    assert "with attention" in flow.link_again("lilliput")
-    assert flow.link_again("blefuscu")
+    assert "with attention" in upkeep.link_again("lilliput")
+    assert upkeep.link_again("blefuscu")
     assert sums(site)["mentions"] > before
     assert set(links(other).values()) <= {"linked", "no_mentions", "untracked"}
 
@@ -797,7 +809,7 @@ def test_an_institutions_attention_is_forgotten_and_what_others_look_up_stays(
     do_import(other)
     theirs, sums_before = links(other), sums(other)
     with database.connect(site.dsn) as connection:
-        gone = flow.forget_attention(connection, site.institution.slug)
+        gone = upkeep.forget_attention(connection, site.institution.slug)
         assert gone > 0
         left = {
             table: connection.execute(
@@ -816,7 +828,7 @@ def test_an_institutions_attention_is_forgotten_and_what_others_look_up_stays(
     refresh(other)
     assert simulator.calls == [], "all of theirs is known still"
     with database.connect(site.dsn) as connection:
-        flow.forget_attention(connection, "blefuscu")
+        upkeep.forget_attention(connection, "blefuscu")
         tables = (
             "account",
             "asked",
@@ -838,11 +850,11 @@ def test_a_licence_that_has_ended_takes_its_attention_with_it(site, source, simu
     connect(licence="researcher", expires="2000-01-01", account="ours")
     simulator.forget_calls()
     alarms: list[tuple[str, str]] = []
-    monkeypatch.setattr(flow, "_alarm", lambda subject, sentence: alarms.append((subject, sentence)))
-    monkeypatch.setattr(flow, "site", lambda _: site)
-    monkeypatch.setattr(flow.local, "warehouse_dsn", lambda: site.dsn)
-    flow.ask_for_attention(["lilliput"])
-    flow.link_again("lilliput")
+    monkeypatch.setattr(notices, "tell_operators", lambda subject, sentence: alarms.append((subject, sentence)))
+    monkeypatch.setattr(sites, "site", lambda _: site)
+    monkeypatch.setattr(local, "warehouse_dsn", lambda: site.dsn)
+    upkeep.ask_for_attention(["lilliput"])
+    upkeep.link_again("lilliput")
     with database.connect(site.dsn) as connection:
         assert connection.execute("select count(*) from attention.account").fetchone() == (0,)
         assert connection.execute("select count(*) from attention.tracked_output").fetchone() == (0,)
@@ -955,10 +967,10 @@ def test_the_refresh_tells_the_last_import_what_came_of_it(site, source, simulat
     pass_days(site, 1)
     connect("free-1", batch=False)
     refresh(site)
-    monkeypatch.setattr(flow, "site", lambda _: site)
-    flow.link_again("lilliput.yaml")
+    monkeypatch.setattr(sites, "site", lambda _: site)
+    upkeep.link_again("lilliput.yaml")
     with database.connect(site.dsn) as connection:
-        told = flow.object_of(connection, number)["attention"]
+        told = descriptions.object_of(connection, number)["attention"]
     assert told["not_asked_today"] == 0
     assert "quota" not in told
     assert told["calls"] == 3, "what the import itself asked"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer import asking, config, flow
+from explorer import asking, config, sites
 from simulators import projectors, tribnia
 from simulators.pure import Key, Pure
 from simulators.repository import VirtualClock
@@ -60,7 +60,7 @@ def test_the_universities_on_pure_are_what_was_counted(warehouse_dsn, tmp_path, 
     store = {"tribnia": tribnia.tribnia, "langden": tribnia.langden}[slug]()
     rules = {"affiliated_only": slug == "tribnia", "with_authors": slug == "tribnia", "version": version}
     simulator = Pure(store, keys={"key": Key()})
-    site = flow.Site(config.load(DEMO / f"{slug}.yaml"), warehouse_dsn)
+    site = sites.Site(config.load(DEMO / f"{slug}.yaml"), warehouse_dsn)
     monkeypatch.setattr(asking.Turns, "wait", lambda *_: None)
     with simulator.serve():
         told = {"conn_type": "http", "host": simulator.base(version), "password": "key"}

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from explorer import database, flow
+from explorer import database, flow, upkeep
 from simulators.elements import Group, Link, Publication, Record, University, User, lagado
 from simulators.mail import MailSink
 from simulators.repository import VirtualClock
@@ -459,7 +459,7 @@ def test_what_turns_private_and_loses_its_identifiers_goes_by_privacy(warehouse_
         place.clock.advance(hours=2)
         place.put(Publication("a", (Record(doi=None, title="Title a"),), level=level))
         made = do_import(site)
-        flow.rollback(site, to_import=1, by="somebody")
+        upkeep.rollback(site, to_import=1, by="somebody")
     assert made["tally"]["removed_because"] == {"privacy": 1}
     assert [each["key"] for each in published(site)["outputs"]] == ["b"]
     with database.connect(site.dsn) as connection:

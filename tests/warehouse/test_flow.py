@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from explorer import database, exports, flow, imports
+from explorer import database, descriptions, exports, flow, imports, upkeep
 from explorer.imports import HaltedError, Request
 from explorer.records import Author, Contribution, Department, Identifier, Output, Refusal
 from explorer.sources import Abilities
@@ -23,7 +23,7 @@ def do_import(site: ScriptedSite, **named) -> dict:
     approved = named.pop("approved", False)
     import_id = flow.run(site, Request(run_key=f"run-{next(runs)}", stays=True, **named), approved=approved)
     with database.connect(site.dsn) as connection:
-        return dict(flow.object_of(connection, import_id))
+        return dict(descriptions.object_of(connection, import_id))
 
 
 def published(site: ScriptedSite) -> dict:
@@ -202,20 +202,20 @@ def test_a_source_that_suddenly_answers_otherwise_waits_for_a_person(warehouse_d
     made = do_import(site, full_import=True)
     assert made["status"] == "awaiting_approval"
     assert published(site) == before
-    text = flow.approval_text(site, made["import_id"])
+    text = descriptions.approval_text(site, made["import_id"])
     assert re.search(rf"\| outputs \| 60 \| {gone} \| {gone / 60:.0%} \|", text), text
     reason = "under another key" if answer == "renamed" else "no longer in the source"
     assert f"{reason} | {gone or 60} |" in text
     assert text.count("A \\*title\\* \\| with marks") == 10
     with pytest.raises(imports.BusyError, match="waits for approval"):
         do_import(site)
-    flow.answer(site, made["import_id"], approved=False, by="somebody")
+    upkeep.answer(site, made["import_id"], approved=False, by="somebody")
     flow.close_staging(site, made["import_id"])
     assert published(site) == before
     with pytest.raises(imports.FinishedError, match="does not wait for approval"):
-        flow.answer(site, made["import_id"], approved=True, by="somebody else")
+        upkeep.answer(site, made["import_id"], approved=True, by="somebody else")
     again = do_import(site, full_import=True)
-    flow.answer(site, again["import_id"], approved=True, by="somebody")
+    upkeep.answer(site, again["import_id"], approved=True, by="somebody")
     flow.go_on(site, again["import_id"], answered=True)
     assert {o["key"] for o in published(site)["outputs"]} == set(source.outputs)
 
@@ -254,7 +254,7 @@ def test_what_was_read_long_ago_is_read_again(site: ScriptedSite, source: Script
     made = do_import(site)
     assert (made["import_id"], made["tally"]["outputs"]["extracted"]) == (left + 1, 7)
     with database.connect(site.dsn) as connection:
-        assert flow.object_of(connection, left)["error"]["message"] == "its holder is gone"
+        assert descriptions.object_of(connection, left)["error"]["message"] == "its holder is gone"
 
 
 def test_a_living_import_is_not_disturbed(site: ScriptedSite):
@@ -287,7 +287,7 @@ def test_every_step_can_be_done_again(site: ScriptedSite, source: ScriptedSource
             step(site, import_id)
     with database.connect(site.dsn) as connection:
         assert _versions(connection) == before
-        tally = flow.object_of(connection, import_id)["tally"]["outputs"]
+        tally = descriptions.object_of(connection, import_id)["tally"]["outputs"]
     assert (tally["extracted"], tally["excluded"], tally["added"]) == (9, 1, 8)
 
 
@@ -362,7 +362,7 @@ def test_too_many_rejects_fail_the_import_and_can_be_read(site: ScriptedSite, so
             "failed",
             "too_many_rejected",
         )
-        made = flow.object_of(connection, 1)
+        made = descriptions.object_of(connection, 1)
     assert rows == [("broken", "truncated", "it ends in the middle")]
     assert (made["tally"]["outputs"]["extracted"], made["tally"]["outputs"]["rejected"]) == (9, 1)
     assert made["tally"]["outputs"]["published"] == made["tally"]["outputs"]["added"] == 0

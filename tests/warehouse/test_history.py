@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer import database, exports, flow, history, imports, local
+from explorer import database, descriptions, exports, flow, history, imports, local, notices, upkeep
 from explorer.imports import BusyError, HaltedError, Request
 from explorer.records import Author, Contribution, Department, Identifier, Level, Note, Output, Refusal
 from explorer.sources import Abilities
@@ -30,7 +30,7 @@ def test_a_rollback_is_an_import_that_holds_the_institution(warehouse_dsn: str, 
     source.delete("b")
     do_import(site)
     changed = published(site)
-    dry = flow.rollback(site, to_import=1, by="somebody", dry_run=True)
+    dry = upkeep.rollback(site, to_import=1, by="somebody", dry_run=True)
     assert published(site) == changed
     with database.connect(site.dsn) as connection:
         names, rows = exports.difference(connection, "lilliput", dry)
@@ -40,15 +40,15 @@ def test_a_rollback_is_an_import_that_holds_the_institution(warehouse_dsn: str, 
             ("output", "remove", "c"),
         }
         assert names[0] == "entity"
-    made = flow.rollback(site, to_import=1, by="somebody")
+    made = upkeep.rollback(site, to_import=1, by="somebody")
     assert published(site) == before
     with database.connect(site.dsn) as connection:
-        told = flow.object_of(connection, made)
+        told = descriptions.object_of(connection, made)
     assert told["status"] == "rolled_back"
     assert told["tally"]["removed_because"] == {"rolled_back": 1}
     with pytest.raises(imports.BusyError, match="on hold"):
         do_import(site)
-    assert flow.release(site) == "rolled back to import 1 by somebody"
+    assert upkeep.release(site) == "rolled back to import 1 by somebody"
     again = do_import(site)
     assert (again["mode"], published(site)) == ("full", changed)
 
@@ -60,12 +60,12 @@ def test_a_run_that_rolled_back_does_nothing_when_it_is_cleared(warehouse_dsn: s
     source.tick = 2
     source.put(output("b"))
     do_import(site)
-    made = flow.rollback(site, to_import=1, by="somebody", run_key="manual__1")
-    flow.release(site)
+    made = upkeep.rollback(site, to_import=1, by="somebody", run_key="manual__1")
+    upkeep.release(site)
     do_import(site)
     now = published(site)
     with pytest.raises(imports.FinishedError, match=f"this run was import {made} of lilliput, which has ended"):
-        flow.rollback(site, to_import=1, by="somebody", run_key="manual__1")
+        upkeep.rollback(site, to_import=1, by="somebody", run_key="manual__1")
     assert published(site) == now
     assert do_import(site)["status"] == "succeeded"  # it is not on hold
 
@@ -86,7 +86,7 @@ def test_what_privacy_removed_since_stays_away(warehouse_dsn: str, tmp_path: Pat
     del source.outputs["o4"]
     source.put(shown("o5", "p"))
     do_import(site, full_import=True, approved=True)
-    flow.rollback(site, to_import=1, by="somebody")
+    upkeep.rollback(site, to_import=1, by="somebody")
     kept = {o["key"]: [a["key"] for a in o["authors"]] for o in published(site)["outputs"]}
     assert kept == {"o1": ["p"], "o3": []}  # o2 and q turned private; o4 may have: it is only absent
     with database.connect(site.dsn) as connection:
@@ -118,7 +118,7 @@ def test_an_authorship_and_a_place_that_turned_private_stay_away(warehouse_dsn: 
         texts = connection.execute("select entity || key, coalesce(old::text, '') from ops.change").fetchall()
     assert {name for name, _ in texts} == {"departmentabove", "departmentbelow", "outputo"}
     assert not [name for name, text in texts if '"above"' in text or "As Credited" in text or '"p"' in text]
-    flow.rollback(site, to_import=1, by="somebody")
+    upkeep.rollback(site, to_import=1, by="somebody")
     shown = published(site)
     assert [(o["key"], o["authors"]) for o in shown["outputs"]] == [("o", [])]
     assert [each["path"] for each in shown["departments"]] == ["Below"]
@@ -173,7 +173,7 @@ def test_what_went_without_a_word_and_is_told_to_be_private_later_leaves_the_his
     source.put(shown("o2", level="private"))
     do_import(site, full_import=True)
     assert not [word for word in ("Name, pp", "Credited, pp", "Title o2") if word in history_now()]
-    flow.rollback(site, to_import=1, by="somebody")
+    upkeep.rollback(site, to_import=1, by="somebody")
     assert [o["key"] for o in published(site)["outputs"]] == ["o1"]
     assert [a["key"] for a in published(site)["authors"]] == ["qq"]
 
@@ -186,10 +186,10 @@ def test_a_waiting_import_ends_and_a_missing_history_is_said(warehouse_dsn: str,
     waiting = do_import(site, full_import=True)
     assert waiting["status"] == "awaiting_approval"
     with pytest.raises(HaltedError, match="published nothing; these did: 1"):
-        flow.rollback(site, to_import=99, by="somebody")
+        upkeep.rollback(site, to_import=99, by="somebody")
     with pytest.raises(BusyError, match="waits for approval: `bin/explorer approve lilliput` or"):
-        flow.rollback(site, to_import=1, by="somebody", dry_run=True)
-    flow.rollback(site, to_import=1, by="somebody")
+        upkeep.rollback(site, to_import=1, by="somebody", dry_run=True)
+    upkeep.rollback(site, to_import=1, by="somebody")
     with database.connect(site.dsn) as connection:
         assert connection.execute(
             "select status from ops.import where id = %s", (waiting["import_id"],)
@@ -201,11 +201,11 @@ def test_a_waiting_import_ends_and_a_missing_history_is_said(warehouse_dsn: str,
         )
         assert history.forget(connection, "lilliput", site.institution.retention) == 1
         connection.commit()
-    flow.rollback(site, to_import=1, by="somebody")
+    upkeep.rollback(site, to_import=1, by="somebody")
     with database.connect(site.dsn) as connection:
         connection.execute("update ops.institution set history_from = 2")
     with pytest.raises(HaltedError, match="reaches back to import 2 only"):
-        flow.rollback(site, to_import=1, by="somebody")
+        upkeep.rollback(site, to_import=1, by="somebody")
 
 
 @pytest.mark.parametrize("stopped_in_load", [False, True])
@@ -226,16 +226,16 @@ def test_an_import_that_was_left_for_dead_is_in_nobodys_way(
             zombie.execute("select from ops.institution where slug = 'lilliput' for update")
         for attempt in (
             lambda: flow.open_import(site, Request(run_key="another", stays=True)),
-            lambda: flow.rollback(site, to_import=1, by="somebody"),
+            lambda: upkeep.rollback(site, to_import=1, by="somebody"),
         ):
             with pytest.raises(BusyError, match=f"import {left} of lilliput is at work since"):
                 attempt()
         connection.execute("update ops.lease set until = now() - interval '1 second'")
         connection.commit()
         with pytest.raises(BusyError):
-            flow.rollback(site, to_import=1, by="somebody", dry_run=True)
+            upkeep.rollback(site, to_import=1, by="somebody", dry_run=True)
         assert imports.get(connection, left).status == "running"
-        flow.rollback(site, to_import=1, by="somebody")
+        upkeep.rollback(site, to_import=1, by="somebody")
         assert imports.get(connection, left).status == "failed"
         zombie.close()
 
@@ -249,10 +249,10 @@ def test_any_sequence_of_imports_and_rollbacks(warehouse_dsn: str, tmp_path: Pat
     for _ in range(12):
         if states and dice.random() < 0.35:
             target = dice.choice(sorted(states))
-            made = flow.rollback(site, to_import=target, by="dice")
+            made = upkeep.rollback(site, to_import=target, by="dice")
             assert published(site) == states[target], f"rollback to {target}"
             states[made] = states[target]
-            flow.release(site)
+            upkeep.release(site)
             continue
         for _ in range(dice.randint(1, 8)):
             change(dice, source)
@@ -292,7 +292,7 @@ def test_any_sequence_of_imports_and_rollbacks_and_of_people_who_turn_private(wa
     for step in range(10):
         if states and dice.random() < 0.4:
             target = dice.choice(sorted(states))
-            made = flow.rollback(site, to_import=target, by="dice")
+            made = upkeep.rollback(site, to_import=target, by="dice")
             private = {key for since, key in turned if since > target}
             now = {
                 key: (title, tuple(a for a in authors if a not in private))
@@ -301,7 +301,7 @@ def test_any_sequence_of_imports_and_rollbacks_and_of_people_who_turn_private(wa
             } | {key: now[key] for key in private & set(now)}
             assert in_the_warehouse() == now, f"step {step}: rollback to {target}"
             states[made] = now
-            flow.release(site)
+            upkeep.release(site)
             continue
         before = dict(people), dict(outputs)
         for _ in range(dice.randint(1, 6)):
@@ -349,8 +349,8 @@ def look(
 
     def looked() -> tuple[list[str], list[str]]:
         told: list[str] = []
-        monkeypatch.setattr(flow, "_alarm", lambda _subject, sentence: told.append(sentence))
-        return flow.look_who_is_late([tmp_path]), told
+        monkeypatch.setattr(notices, "tell_operators", lambda _subject, sentence: told.append(sentence))
+        return upkeep.look_who_is_late([tmp_path]), told
 
     return looked
 

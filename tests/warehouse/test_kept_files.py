@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from explorer import config, database, exports, flow
+from explorer import config, database, exports, flow, sites
 from explorer.imports import HaltedError, Request
 from explorer.sources import SourceError
 from tests.oai_documents import identify, listed_sets, record, records
@@ -50,7 +50,7 @@ class University:
 
     def imported(self) -> int:
         self._runs += 1
-        place = flow.Site(config.load(self.yaml), self.dsn)
+        place = sites.Site(config.load(self.yaml), self.dsn)
         return flow.run(place, Request(run_key=f"run {self._runs}", stays=True))
 
     def paths(self) -> list[str]:

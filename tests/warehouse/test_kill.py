@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer import database, flow, validation, warehouse
+from explorer import database, flow, sites, validation, warehouse
 from explorer.imports import Request
 from tests.conftest import _create, _drop
 from tests.crashes import everything, in_a_child, published
@@ -74,7 +74,7 @@ def stages(postgres_server, schema_database: str, tmp_path_factory) -> Iterator[
         return _create(postgres_server, made[-1], dsn.rpartition("=")[2])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(flow, "rules_version", lambda: "rules")
+        patch.setattr(sites, "rules_version", lambda: "rules")
         patch.setattr(validation, "validate", pass_all)
         site = prepare(copy(schema_database), folder)
         found = []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from explorer import config, database, flow, landing_pages
+from explorer import config, database, landing_pages, sites, upkeep
 from simulators.landing import KINDS, PREFIX, LandingPages
 from simulators.serving import Fault
 from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
@@ -117,8 +117,8 @@ def test_the_check_is_told_in_the_import_and_by_the_command_line(
     monkeypatch.setattr(landing_pages, "HANDLES", pages.url)
     monkeypatch.setattr(landing_pages, "LIMITS", FAST)
     monkeypatch.setattr(landing_pages.check, "__kwdefaults__", {"handles": pages.url, "limits": FAST, "pages": 500})
-    monkeypatch.setattr(flow, "site", lambda _: site)
-    sentence = flow.check_landing_pages(site)
+    monkeypatch.setattr(sites, "site", lambda _: site)
+    sentence = upkeep.check_landing_pages(site)
     assert sentence.startswith(
         "5 of 9 landing pages can be tracked; 3 lack tags that name an identifier; 1 does not exist"
     )
@@ -138,4 +138,6 @@ def test_who_has_the_check_switched_on(site: ScriptedSite, tmp_path: Path):
         site.institution.path.read_text().replace("landing_pages: true\n", "").replace("slug: lilliput", "slug: off")
     )
     broken.write_text("name: [\n")
-    assert flow.with_landing_pages([str(site.institution.path), str(off), str(broken)]) == [str(site.institution.path)]
+    assert upkeep.with_landing_pages([str(site.institution.path), str(off), str(broken)]) == [
+        str(site.institution.path)
+    ]

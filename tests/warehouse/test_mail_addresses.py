@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from explorer import config, database, exports, flow
+from explorer import config, database, exports, flow, sites
 from explorer.imports import HaltedError, Request
 from tests.oai_documents import identify, record, records
 from tests.scripted_server import Asked, Reply, serving
@@ -55,7 +55,7 @@ def test_it_is_nowhere(warehouse_dsn: str, tmp_path: Path, caplog: pytest.LogCap
     with serving(answer) as server:
         file = tmp_path / "laputa.yaml"
         file.write_text(YAML.format(url=server.url, rejected=rejected))
-        place = flow.Site(config.load(file), warehouse_dsn)
+        place = sites.Site(config.load(file), warehouse_dsn)
         if rejected == 1:
             flow.run(place, Request(run_key="one", stays=True))
         else:  # staging stays behind a failure

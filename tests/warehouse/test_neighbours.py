@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from explorer import attention, database, flow, imports
+from explorer import attention, database, imports, upkeep
 from tests.scripted_source import ScriptedSource, make_site
 from tests.warehouse.test_flow import do_import, output
 
@@ -73,8 +73,8 @@ def test_nothing_reads_or_locks_a_leaf_of_another_institution(warehouse_dsn, tmp
     source.delete("o2")
     do_import(site)
     do_import(site, full_import=True)
-    flow.rollback(site, to_import=first, by="somebody", dry_run=True)
-    flow.rollback(site, to_import=first, by="somebody")
+    upkeep.rollback(site, to_import=first, by="somebody", dry_run=True)
+    upkeep.rollback(site, to_import=first, by="somebody")
     with database.connect(site.dsn) as connection:
         attention.link_known(connection, "lilliput")
         attention.link(connection, "lilliput", "somebody")

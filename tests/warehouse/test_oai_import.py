@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from explorer import config, database, exports, flow
+from explorer import config, database, exports, flow, sites
 from explorer.imports import Request
 from tests.pyoai_server import SETS, Laputa, served
 
@@ -60,7 +60,7 @@ def test_all_arrives_and_then_what_changed(warehouse_dsn: str, tmp_path: Path) -
     with served(laputa) as url:
         file = tmp_path / "laputa.yaml"
         file.write_text(YAML.format(url=url))
-        place = flow.Site(config.load(file), warehouse_dsn)
+        place = sites.Site(config.load(file), warehouse_dsn)
         flow.run(place, Request(run_key="first", stays=True))
         assert outputs(warehouse_dsn) == expected(laputa)
         found = {each["key"] for each in published(warehouse_dsn, exports.What.DEPARTMENTS)}

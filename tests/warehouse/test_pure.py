@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from explorer import database, flow
+from explorer import database, upkeep
 from explorer.imports import HaltedError
 from explorer.sources import CHANGES_LOST, SourceError
 from simulators.mail import MailSink
@@ -482,7 +482,7 @@ def test_a_rollback_brings_back_nothing_that_a_narrow_key_sees_no_more(warehouse
         store.hide(store.invent("a"), "BACKEND", told=told)
         do_import(site)
         assert titles(site) == {"Title b", "Title c"}
-        flow.rollback(site, to_import=1, by="somebody")
+        upkeep.rollback(site, to_import=1, by="somebody")
     assert titles(site) == {"Title b", "Title c"}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer import config, database, exports, flow, imports
+from explorer import config, database, descriptions, exports, flow, imports, notices, sites, upkeep
 from explorer.records import Author, Contribution, Department, Identifier, Level, Output
 from explorer.sources import Abilities
 from simulators.elements import Link, Publication, Record, University, User
@@ -51,7 +51,7 @@ def site(warehouse_dsn: str, tmp_path: Path, source: ScriptedSource, monkeypatch
     made = make_site(warehouse_dsn, tmp_path, source, removed=0.2)
     do_import(made)
     heard: list[str] = []
-    monkeypatch.setattr(flow, "_alarm", lambda subject, sentence: heard.append(f"{subject}: {sentence}"))
+    monkeypatch.setattr(notices, "tell_operators", lambda subject, sentence: heard.append(f"{subject}: {sentence}"))
     object.__setattr__(made.scripted, "heard", heard)
     return made
 
@@ -80,7 +80,7 @@ def test_what_turned_private_does_not_wait_with_the_rest(site: ScriptedSite, sou
     assert [d["path"] for d in shown["departments"]] == ["Below", "Open unit"]
     assert {tuple(o["departments"]) for o in shown["outputs"]} == {("Open unit",)}
     assert any("import 3 removes what turned private: removed by privacy: 3;" in each for each in source.heard)
-    assert "Only what turned private is gone; that never waits (import 3)." in flow.approval_text(site, 2)
+    assert "Only what turned private is gone; that never waits (import 3)." in descriptions.approval_text(site, 2)
 
     with database.connect(site.dsn) as connection:
         history = connection.execute(
@@ -89,13 +89,13 @@ def test_what_turned_private_does_not_wait_with_the_rest(site: ScriptedSite, sou
         assert history == [
             (e, k, "privacy", None, True) for e, k in (("author", "vv"), ("department", "lab"), ("output", "o1"))
         ]
-        purge = flow.object_of(connection, 3)
+        purge = descriptions.object_of(connection, 3)
         assert purge["tally"]["outputs"]["removed"] == 1
         assert purge["tally"]["outputs"]["published"] == OUTPUTS - 1
         names, rows = exports.difference(connection, "lilliput", 2)
         assert not [row for row in rows if row[names.index("reason")] == "privacy"]
 
-    flow.answer(site, 2, approved=approved, by="somebody")
+    upkeep.answer(site, 2, approved=approved, by="somebody")
     if approved:
         flow.go_on(site, 2, answered=True)
     else:
@@ -105,11 +105,11 @@ def test_what_turned_private_does_not_wait_with_the_rest(site: ScriptedSite, sou
         text = _everything(connection)
     assert not [word for word in ("Name, vv", "Credited, vv", "Laboratory", "Title o1'", '"lab"') if word in text]
 
-    flow.rollback(site, to_import=1, by="somebody")
+    upkeep.rollback(site, to_import=1, by="somebody")
     assert {a["key"] for a in published(site)["authors"]} == {"ww"}
     assert "o1" not in {o["key"] for o in published(site)["outputs"]}
     with pytest.raises(imports.HaltedError, match="import 3 of lilliput published nothing; these did: "):
-        flow.rollback(site, to_import=3, by="somebody")
+        upkeep.rollback(site, to_import=3, by="somebody")
 
 
 def test_who_is_shown_again_before_the_answer_is_published_again_whole(site: ScriptedSite, source: ScriptedSource):
@@ -117,7 +117,7 @@ def test_who_is_shown_again_before_the_answer_is_published_again_whole(site: Scr
     known = dict(source.outputs)
     much_goes_and_some_turns_private(source)
     do_import(site, full_import=True)
-    flow.answer(site, 2, approved=False, by="somebody")
+    upkeep.answer(site, 2, approved=False, by="somebody")
     flow.close_staging(site, 2)
     source.outputs, source.departments = known, departments()
     source.authors["vv"] = Author("vv", "Name, vv", level="public", departments=("lab", "open"))
@@ -133,7 +133,7 @@ def test_no_purge_where_nobody_turned_private_and_none_in_a_dry_run(site: Script
     assert waits["status"] == "awaiting_approval"
     assert "purges" not in waits
     dry = make_site(site.dsn, site.institution.path.parent, source, removed=0.2)
-    flow.answer(site, 2, approved=False, by="somebody")
+    upkeep.answer(site, 2, approved=False, by="somebody")
     flow.close_staging(site, 2)
     much_goes = published(site)
     source.authors["vv"] = Author("vv", "Name, vv", level="private")
@@ -177,7 +177,7 @@ def test_who_turned_private_in_elements_goes_from_what_did_not_change(warehouse_
     with endpoint(place, monkeypatch):
         file = elements_site(warehouse_dsn, tmp_path).institution.path
         file.write_text(file.read_text().replace("max_removed_share: 1.0", "max_removed_share: 0.2"))
-        site = flow.Site(config.load(file), warehouse_dsn)
+        site = sites.Site(config.load(file), warehouse_dsn)
         do_import(site)
         place.clock.advance(hours=2)
         for n in range(30, OUTPUTS):
@@ -188,14 +188,14 @@ def test_who_turned_private_in_elements_goes_from_what_did_not_change(warehouse_
         shown = published(site)
         assert {tuple(a["name"] for a in o["authors"]) for o in shown["outputs"]} == {("Last2, First",)}
         assert (len(shown["outputs"]), [a["key"] for a in shown["authors"]]) == (OUTPUTS, ["2"])
-        flow.answer(site, 2, approved=False, by="somebody")
+        upkeep.answer(site, 2, approved=False, by="somebody")
         flow.close_staging(site, 2)
         with database.connect(site.dsn) as connection:
             assert "Last1" not in _everything(connection)
         place.clock.advance(hours=2)
         place.put_user(replace(place.users["1"], level="Public"))
         made = do_import(site)
-        flow.answer(site, made["import_id"], approved=True, by="somebody")
+        upkeep.answer(site, made["import_id"], approved=True, by="somebody")
         flow.go_on(site, made["import_id"], answered=True)
         shown = published(site)
         assert {tuple(sorted(a["key"] for a in o["authors"])) for o in shown["outputs"]} == {("1", "2")}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from explorer import config, database, exports, flow
+from explorer import config, database, exports, flow, sites
 from explorer.asking import Turns
 from explorer.imports import HaltedError, Request
 from explorer.sources import SourceError
@@ -36,10 +36,10 @@ limits: {{max_removed_share: 1, max_rejected_share: 1}}
 """
 
 
-def imported(dsn: str, folder: Path, run_key: str, url: str, **settings: Any) -> tuple[flow.Site, int]:
+def imported(dsn: str, folder: Path, run_key: str, url: str, **settings: Any) -> tuple[sites.Site, int]:
     file = folder / "brobdingnag.yaml"
     file.write_text(YAML.format(**{"url": url, "rate": 100, "connections": 3, "windows": 4, **settings}))
-    place = flow.Site(config.load(file), dsn)
+    place = sites.Site(config.load(file), dsn)
     return place, flow.run(place, Request(run_key=run_key, full_import=True, stays=True))
 
 
@@ -67,7 +67,7 @@ def test_windows_give_what_one_list_gives_and_leave_its_watermark(warehouse_dsn:
         assert (tally["added"], tally["updated"], tally["removed"]) == (0, 0, 0)
         assert list(one(warehouse_dsn, "select watermarks from ops.import where id = %s", import_id)) == ["outputs"]
         file = tmp_path / "brobdingnag.yaml"
-        place = flow.Site(config.load(file), warehouse_dsn)
+        place = sites.Site(config.load(file), warehouse_dsn)
         simulator.forget_calls()
         later = flow.run(place, Request(run_key="what changed", stays=True))
     assert one(warehouse_dsn, "select mode from ops.import where id = %s", later) == "incremental"

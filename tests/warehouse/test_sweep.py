@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from explorer import config, database, exports, flow
+from explorer import config, database, descriptions, exports, flow, sites
 from explorer.imports import HaltedError, Request
 from explorer.records import Identifier, Output
 from explorer.sources import SourceError
@@ -52,19 +52,19 @@ class Forgetful(ScriptedSource):
         return self.says
 
 
-def do_import(site: flow.Site) -> dict[str, object]:
+def do_import(site: sites.Site) -> dict[str, object]:
     import_id = flow.run(site, Request(run_key=f"sweep-{next(runs)}", stays=True))
     with database.connect(site.dsn) as connection:
-        return dict(flow.object_of(connection, import_id))
+        return dict(descriptions.object_of(connection, import_id))
 
 
-def published(site: flow.Site) -> int:
+def published(site: sites.Site) -> int:
     with database.connect(site.dsn) as connection:
         _, rows = exports.published(connection, site.institution.slug, exports.What.OUTPUTS)
         return len(list(rows))
 
 
-def age_imports(site: flow.Site, days: float) -> None:
+def age_imports(site: sites.Site, days: float) -> None:
     """As if all that was done had been done so many days earlier."""
     with database.connect(site.dsn) as connection:
         connection.execute(
@@ -147,7 +147,7 @@ def test_a_repository_whose_records_vanish(warehouse_dsn: str, tmp_path: Path, p
     with server.serve() as url:
         file = tmp_path / "vanishing.yaml"
         file.write_text(YAML.format(platform=platform, url=url))
-        site = flow.Site(config.load(file), warehouse_dsn)
+        site = sites.Site(config.load(file), warehouse_dsn)
         first = do_import(site)
         before = published(site)
         assert (first["mode"], first["status"], before > 100) == ("full", "succeeded", True)

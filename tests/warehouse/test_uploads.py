@@ -13,7 +13,7 @@ import fsspec
 import pytest
 from click.testing import Result
 
-from explorer import config, database, flow, imports, uploads, watched
+from explorer import config, database, descriptions, flow, imports, sites, upkeep, uploads, watched
 from explorer.imports import BusyError, HaltedError, Request
 from explorer.sources import SourceError
 from tests.samples import sample
@@ -42,7 +42,7 @@ Author,Department,DOI
 HEADER = "Author,Department,DOI\n"
 
 
-def make_place(dsn: str, folder: Path, **source: object) -> flow.Site:
+def make_place(dsn: str, folder: Path, **source: object) -> sites.Site:
     """An institution that sends its files, in the warehouse of that database."""
     file = folder / "lilliput.yaml"
     settings = {
@@ -51,11 +51,11 @@ def make_place(dsn: str, folder: Path, **source: object) -> flow.Site:
         "limits": {"max_removed_share": 1},
     }
     file.write_text(json.dumps(settings))
-    return flow.Site(config.load(file), dsn)
+    return sites.Site(config.load(file), dsn)
 
 
 @pytest.fixture
-def place(warehouse_dsn: str, tmp_path: Path) -> flow.Site:
+def place(warehouse_dsn: str, tmp_path: Path) -> sites.Site:
     return make_place(warehouse_dsn, tmp_path)
 
 
@@ -66,7 +66,7 @@ def write(folder: Path, text: str | bytes, name: str = "publications.csv") -> Pa
     return path
 
 
-def send(place: flow.Site, text: str | bytes, groups: str | None = None, **named) -> dict:
+def send(place: sites.Site, text: str | bytes, groups: str | None = None, **named) -> dict:
     """Send files and import them; give the import's object."""
     folder = place.institution.folder / "sent"
     hierarchy = write(folder, groups, "hierarchy.csv") if groups else None
@@ -74,15 +74,15 @@ def send(place: flow.Site, text: str | bytes, groups: str | None = None, **named
     return do_import(place, files, **named)
 
 
-def do_import(place: flow.Site, files: uploads.Sent | uploads.Again | None = None, **named) -> dict:
+def do_import(place: sites.Site, files: uploads.Sent | uploads.Again | None = None, **named) -> dict:
     approved = named.pop("approved", False)
     request = Request(run_key=f"upload-{next(runs)}", stays=True, **named)
     import_id = flow.run(place, request, files=files, approved=approved)
     with database.connect(place.dsn) as connection:
-        return dict(flow.object_of(connection, import_id))
+        return dict(descriptions.object_of(connection, import_id))
 
 
-def again(place: flow.Site, number: int, **named) -> dict:
+def again(place: sites.Site, number: int, **named) -> dict:
     return do_import(place, flow.again(place, number, "librarian"), **named)
 
 
@@ -91,19 +91,19 @@ def ends(made: dict) -> tuple[int, ...]:
     return tuple(tally[end] for end in ("added", "updated", "unchanged", "removed"))
 
 
-def listed(place: flow.Site) -> list[dict]:
+def listed(place: sites.Site) -> list[dict]:
     with database.connect(place.dsn) as connection:
         return uploads.listed(connection, place.institution.slug)
 
 
-def kept(place: flow.Site) -> list[int]:
+def kept(place: sites.Site) -> list[int]:
     """The numbers of the sets whose content is still there."""
     with database.connect(place.dsn) as connection:
         rows = connection.execute("select id from ops.upload where publications is not null order by id").fetchall()
     return [row[0] for row in rows]
 
 
-def test_a_second_upload_replaces_the_first(place: flow.Site):
+def test_a_second_upload_replaces_the_first(place: sites.Site):
     first = send(place, FIRST, HIERARCHY)
     assert first["status"] == "succeeded"
     assert ends(first) == (3, 0, 0, 0)
@@ -120,7 +120,7 @@ def test_a_second_upload_replaces_the_first(place: flow.Site):
     ]
 
 
-def test_an_import_without_files_reads_the_newest_set_again(place: flow.Site):
+def test_an_import_without_files_reads_the_newest_set_again(place: sites.Site):
     send(place, FIRST, HIERARCHY)
     send(place, SECOND)
     before = published(place)
@@ -128,7 +128,7 @@ def test_an_import_without_files_reads_the_newest_set_again(place: flow.Site):
     assert published(place) == before
 
 
-def test_each_of_the_last_four_published_sets_can_be_published_again(place: flow.Site):
+def test_each_of_the_last_four_published_sets_can_be_published_again(place: sites.Site):
     states = []
     for n in range(5):
         send(
@@ -149,7 +149,7 @@ def test_each_of_the_last_four_published_sets_can_be_published_again(place: flow
         flow.again(place, 1, "librarian")
 
 
-def test_who_when_what_and_the_report_are_kept_but_older_contents_are_not(place: flow.Site):
+def test_who_when_what_and_the_report_are_kept_but_older_contents_are_not(place: sites.Site):
     for n in range(6):
         send(place, HEADER + f'"Gulliver, L <gulliver@lilliput.example>",,10.5555/{n}\n"Nobody",,\n')
     rows = listed(place)
@@ -166,7 +166,7 @@ def test_who_when_what_and_the_report_are_kept_but_older_contents_are_not(place:
     assert b"gulliver@" in contents
 
 
-def test_a_file_that_cannot_be_read_changes_nothing(place: flow.Site):
+def test_a_file_that_cannot_be_read_changes_nothing(place: sites.Site):
     send(place, FIRST, HIERARCHY)
     before = published(place)
     for text, groups in ((b"PK\x03\x04rest", None), (FIRST, HIERARCHY + "Lilliput University,,Gap\n"), ("", None)):
@@ -176,7 +176,7 @@ def test_a_file_that_cannot_be_read_changes_nothing(place: flow.Site):
     assert len(listed(place)) == 1
 
 
-def test_a_dry_run_stores_nothing_that_an_import_would_read(place: flow.Site):
+def test_a_dry_run_stores_nothing_that_an_import_would_read(place: sites.Site):
     send(place, FIRST, HIERARCHY)
     before = published(place)
     tried = send(place, SECOND, dry_run=True)
@@ -190,7 +190,9 @@ def test_a_dry_run_stores_nothing_that_an_import_would_read(place: flow.Site):
 
 def test_a_set_that_was_declined_is_not_read_again(warehouse_dsn: str, tmp_path: Path):
     place = make_place(warehouse_dsn, tmp_path)
-    strict = flow.Site(place.institution.model_copy(update={"limits": config.Limits(max_removed_share=0.1)}), place.dsn)
+    strict = sites.Site(
+        place.institution.model_copy(update={"limits": config.Limits(max_removed_share=0.1)}), place.dsn
+    )
     strict.institution._path = place.institution.path
     many = HEADER + "".join(f'"Gulliver, Lemuel",,10.5555/{n}\n' for n in range(60))
     send(place, many)
@@ -200,14 +202,14 @@ def test_a_set_that_was_declined_is_not_read_again(warehouse_dsn: str, tmp_path:
     with pytest.raises(BusyError):
         send(place, SECOND)
     assert len(listed(place)) == 2, "what is refused is not stored"
-    flow.answer(strict, waiting["import_id"], approved=False, by="librarian")
+    upkeep.answer(strict, waiting["import_id"], approved=False, by="librarian")
     flow.close_staging(strict, waiting["import_id"])
     assert kept(place) == [1]
     assert ends(do_import(strict)) == (0, 0, 60, 0)
 
 
 def test_a_set_that_was_sent_and_failed_gives_way_to_what_is_published(
-    place: flow.Site, monkeypatch: pytest.MonkeyPatch
+    place: sites.Site, monkeypatch: pytest.MonkeyPatch
 ):
     send(place, FIRST, HIERARCHY)
 
@@ -221,7 +223,7 @@ def test_a_set_that_was_sent_and_failed_gives_way_to_what_is_published(
     assert ends(do_import(place)) == (0, 0, 3, 0)
 
 
-def test_a_task_reads_the_set_that_its_import_was_opened_with(place: flow.Site):
+def test_a_task_reads_the_set_that_its_import_was_opened_with(place: sites.Site):
     """Tasks run in other processes: what they read follows from the import's row, whatever was sent meanwhile."""
     folder = place.institution.folder / "sent"
     opened = flow.open_import(place, Request(run_key="first"), flow.examine(place, write(folder, FIRST), None, "a"))
@@ -236,7 +238,7 @@ def test_a_task_reads_the_set_that_its_import_was_opened_with(place: flow.Site):
 
 
 @pytest.mark.parametrize("second", [None, SECOND])
-def test_an_upload_that_was_cut_off_goes_on_or_gives_way_to_a_newer_one(place: flow.Site, second: str | None):
+def test_an_upload_that_was_cut_off_goes_on_or_gives_way_to_a_newer_one(place: sites.Site, second: str | None):
     folder = place.institution.folder / "sent"
     opened = flow.open_import(place, Request(run_key="cut"), flow.examine(place, write(folder, FIRST), None, "a"))
     flow.plan_parts(place, opened, stays=True)
@@ -338,7 +340,7 @@ def test_a_folder_that_cannot_be_read(tmp_path: Path):
 # --- the command line
 
 
-def test_the_commands(explorer: Callable[..., Result], place: flow.Site, tmp_path: Path):
+def test_the_commands(explorer: Callable[..., Result], place: sites.Site, tmp_path: Path):
     yaml = place.institution.path
     first = explorer("upload", yaml, write(tmp_path, FIRST), write(tmp_path, HIERARCHY, "h.csv"), "--by", "Gulliver")
     assert first.exit_code == 0, first.output
@@ -369,7 +371,7 @@ def test_the_commands(explorer: Callable[..., Result], place: flow.Site, tmp_pat
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_with_one_sentence(
-    explorer: Callable[..., Result], place: flow.Site, tmp_path: Path, content: bytes, sentence: str
+    explorer: Callable[..., Result], place: sites.Site, tmp_path: Path, content: bytes, sentence: str
 ):
     refused = explorer("upload", place.institution.path, write(tmp_path, content))
     assert refused.exit_code == 2
@@ -383,7 +385,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_one_sentence(
         ).fetchall() == [(0, 0)]
 
 
-def test_a_wrong_call(explorer: Callable[..., Result], place: flow.Site, tmp_path: Path):
+def test_a_wrong_call(explorer: Callable[..., Result], place: sites.Site, tmp_path: Path):
     yaml = place.institution.path
     assert explorer("upload", yaml).exit_code == 2
     assert explorer("upload", yaml, write(tmp_path, FIRST), "--again", 1).exit_code == 2
@@ -408,14 +410,14 @@ def test_check_prints_the_report(explorer: Callable[..., Result], warehouse_dsn:
     assert explorer("check", tmp_path / "lilliput.yaml", "--csv").stdout.startswith('\ufeff"file"')
 
 
-def test_check_before_anything_was_sent(explorer: Callable[..., Result], place: flow.Site):
+def test_check_before_anything_was_sent(explorer: Callable[..., Result], place: sites.Site):
     said = explorer("check", place.institution.path)
     assert said.exit_code == 1
     assert "No publications file was sent yet" in " ".join(said.stdout.split())
 
 
 def test_what_is_said_of_a_whole_file_reaches_the_books(
-    explorer: Callable[..., Result], place: flow.Site, tmp_path: Path
+    explorer: Callable[..., Result], place: sites.Site, tmp_path: Path
 ):
     """The guess of an encoding with its words, columns that are ignored; again and again the same."""
     text = "Title of the list\nAuthor;Department;DOI;Colour\nGullivér, Lemuél;;10.5555/a;red\n"
