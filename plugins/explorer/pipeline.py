@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import (
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from explorer.sites import Site
 
 log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 OWNER = "explorer"
 PARAMS = {
@@ -151,8 +154,9 @@ def extract(path: str, import_id: Any, at_once: int) -> Any:
 @task
 def plan_parts(path: str, import_id: Any) -> list[str]:
     """Asks the source which lists there are to read: departments, outputs, one for each chosen set."""
-    parts: list[str] = step("plan_parts", path, import_id)
-    return parts
+    from explorer import flow
+
+    return step(flow.plan_parts, path, import_id)
 
 
 @task(
@@ -162,15 +166,18 @@ def plan_parts(path: str, import_id: Any) -> list[str]:
 )
 def read_part(path: str, import_id: Any, part: str) -> int:
     """Reads one list of the source: a page and the cursor behind it are committed together."""
+    from explorer import flow
+
     get_current_context()["part"] = part  # type: ignore[typeddict-unknown-key]
-    records: int = step("read_part", path, import_id, part)
-    return records
+    return step(flow.read_part, path, import_id, part)
 
 
 @task
 def settle(path: str, import_id: Any) -> None:
     """Says which of several copies of a record counts, what the source deleted and what could not be read."""
-    step("settle", path, import_id)
+    from explorer import flow
+
+    step(flow.settle, path, import_id)
 
 
 def in_a_row(path: str, import_id: Any, after: Any) -> Any:
@@ -184,26 +191,33 @@ def in_a_row(path: str, import_id: Any, after: Any) -> Any:
 @task
 def validate(path: str, import_id: Any) -> None:
     """Great Expectations over staging: a bad record is rejected with its reason, too many fail the import."""
-    step("validate", path, import_id)
+    from explorer import flow
+
+    step(flow.validate, path, import_id)
 
 
 @task
 def privacy_filter(path: str, import_id: Any) -> None:
     """Drops what the institution does not share; records the rule that dropped, never the thing."""
-    step("privacy_filter", path, import_id)
+    from explorer import flow
+
+    step(flow.privacy_filter, path, import_id)
 
 
 @task
 def clean_up_orphans(path: str, import_id: Any) -> None:
     """Keeps or removes outputs without authors, as the institution chose."""
-    step("clean_up_orphans", path, import_id)
+    from explorer import flow
+
+    step(flow.clean_up_orphans, path, import_id)
 
 
 @task
 def review(path: str, import_id: Any) -> str:
     """Works out the difference with what is published, once; nothing has changed yet."""
-    status: str = step("review", path, import_id)
-    return status
+    from explorer import flow
+
+    return step(flow.review, path, import_id)
 
 
 class Approval(HITLOperator):
@@ -224,7 +238,9 @@ class Approval(HITLOperator):
 
     def execute(self, context: Any) -> Any:
         """Asks, with the numbers, if the review says that a person must answer."""
-        text = step("approval_text", self.yaml, self.import_id)
+        from explorer import descriptions
+
+        text = step(descriptions.approval_text, self.yaml, self.import_id)
         if text is None:
             raise AirflowSkipException("no approval needed")
         self.body = text
@@ -232,12 +248,14 @@ class Approval(HITLOperator):
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
         """Passes the answer on; a rejected import ends and has changed nothing."""
+        from explorer import upkeep
+
         if "error" in event:
-            step("answer", self.yaml, self.import_id, approved=False, by="no answer in time")
+            step(upkeep.answer, self.yaml, self.import_id, approved=False, by="no answer in time")
             raise AirflowSkipException("no answer in time: declined, nothing has changed")
         approved = event["chosen_options"] == ["Approve"]
         by = (event.get("responded_by_user") or {}).get("name") or "somebody"
-        step("answer", self.yaml, self.import_id, approved=approved, by=by)
+        step(upkeep.answer, self.yaml, self.import_id, approved=approved, by=by)
         if not approved:
             raise AirflowSkipException(f"declined by {by}: nothing has changed")
         return None
@@ -246,7 +264,9 @@ class Approval(HITLOperator):
 @task(trigger_rule=TriggerRule.NONE_FAILED)
 def load(path: str, import_id: Any) -> None:
     """Publishes in one transaction: readers see the old state or the new one."""
-    step("load", path, import_id)
+    from explorer import flow
+
+    step(flow.load, path, import_id)
     context = get_current_context()
     context["outlet_events"][published_outputs(Path(path))].extra = {"import": import_id}
 
@@ -254,35 +274,39 @@ def load(path: str, import_id: Any) -> None:
 @task
 def link_attention(path: str, import_id: Any) -> str:
     """Asks for the attention of outputs and links them by identifier; the import stands without it."""
-    state: str = step("link_attention", path, import_id)
-    return state
+    from explorer import flow
+
+    return step(flow.link_attention, path, import_id)
 
 
 @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
 def notify(path: str, import_id: Any) -> None:
     """Mails the institution: the tally, the rejects by reason, the duration. Sends nothing twice."""
-    step("notify", path, import_id)
+    from explorer import flow
+
+    step(flow.notify, path, import_id)
 
 
 @task(retries=1)
 def close_staging(path: str, import_id: Any) -> str:
     """Drops staging after a good end; after a failure it stays a while, so that a task can be cleared and run again."""
-    status: str = step("close_staging", path, import_id)
-    return status
+    from explorer import flow
+
+    return step(flow.close_staging, path, import_id)
 
 
-def step(name: str, path: str, import_id: int | None, *arguments: Any, **named: Any) -> Any:
-    """One call into ``flow``, on the import of this run."""
-    from explorer import flow, imports, sites
+def step(
+    do: Callable[Concatenate[Site, int, P], T], path: str, import_id: int | None, *arguments: P.args, **named: P.kwargs
+) -> T:
+    """One call of a function of ours on the import of this run; handed over, not named, so that it is known to be there."""
+    from explorer import imports, sites
 
     if import_id is None:
         raise AirflowSkipException("this run opened no import")
     context = get_current_context()
     imports.ATTEMPT.set(imports.Attempt(context["dag_run"].run_id, context["ti"].try_number))
     with told():
-        place: Site = sites.site(path)
-        call: Callable[..., Any] = getattr(flow, name)
-        return call(place, int(import_id), *arguments, **named)
+        return do(sites.site(path), int(import_id), *arguments, **named)
 
 
 @contextmanager
