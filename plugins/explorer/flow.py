@@ -133,11 +133,10 @@ def _kind_in_words(institution: Institution) -> str:
 
 def plan_parts(place: Site, import_id: int, *, stays: bool = False) -> list[str]:
     """Asks the source which lists there are to read; returns the names of those that may be read side by side."""
-    with imports.working(place.dsn, import_id, "plan_parts", wants="opened", stays=stays, anew=True) as (
+    with _at_work(place, import_id, "plan_parts", wants="opened", stays=stays, anew=True) as (
         connection,
         import_,
     ):
-        _same_configuration(place, import_)
         source = place.source(import_)
         if not staging.progress(connection):
             staging.plan_parts(connection, import_, source.parts(Plan(import_.mode, import_.plan)))
@@ -146,19 +145,27 @@ def plan_parts(place: Site, import_id: int, *, stays: bool = False) -> list[str]
         return known
 
 
-def _same_configuration(place: Site, import_: Import) -> None:
-    if place.institution.fingerprint(sites.rules_version()) != import_.fingerprint:
-        message = f"the configuration changed while import {import_.id} was under way; start a new run"
-        raise HaltedError("configuration_changed", message)
+@contextmanager
+def _at_work(
+    place: Site, import_id: int, task: str, *, wants: str, stays: bool, anew: bool = False
+) -> Iterator[tuple[Connection, Import]]:
+    """A step at work. What was planned, or reviewed and approved, under another configuration is not gone on with."""
+    with imports.working(place.dsn, import_id, task, wants=wants, stays=stays, anew=anew) as (connection, import_):
+        if place.institution.fingerprint(sites.rules_version()) != import_.fingerprint:
+            message = (
+                f"the configuration, or the rules, changed while import {import_id} was under way, so it is not gone on with;"
+                " start a new run"
+            )
+            raise HaltedError("configuration_changed", message)
+        yield connection, import_
 
 
 def read_part(place: Site, import_id: int, part: str, report: Report | None = None, *, stays: bool = False) -> int:
     """Streams one list of the source into staging, from behind its last committed page; returns its records."""
     with (
-        imports.working(place.dsn, import_id, f"read {part}", wants="opened", stays=stays) as (connection, import_),
+        _at_work(place, import_id, f"read {part}", wants="opened", stays=stays) as (connection, import_),
         _pace(part) as pace,
     ):
-        _same_configuration(place, import_)
 
         def heard(state: Progress) -> None:
             pace(state)
@@ -237,7 +244,7 @@ def _pace(part: str) -> Iterator[Report]:
 
 def settle(place: Site, import_id: int, *, stays: bool = False) -> None:
     """Ends extraction: which of several copies of a record counts, what the source deleted, what could not be read."""
-    with imports.working(place.dsn, import_id, "settle", wants="opened", stays=stays) as (connection, import_):
+    with _at_work(place, import_id, "settle", wants="opened", stays=stays) as (connection, import_):
         unread = [p.part.name for p in staging.progress(connection) if not p.done and not p.part.last]
         if unread:
             message = f"not read to the end: {', '.join(unread)}; clear these tasks of `read_part`"
@@ -270,7 +277,7 @@ def validate(place: Site, import_id: int, *, stays: bool = False) -> None:
     """Great Expectations over staging; a bad record is rejected with its reason, too many of them fail the import."""
     from explorer import validation  # noqa: PLC0415 - Great Expectations costs seconds to import
 
-    with imports.working(place.dsn, import_id, "validate", wants="extracted", stays=stays) as (connection, import_):
+    with _at_work(place, import_id, "validate", wants="extracted", stays=stays) as (connection, import_):
         abilities = place.source().abilities
         staging.start_validation(connection, import_)
         connection.commit()
@@ -333,7 +340,7 @@ def _not_too_many(connection: Connection, institution: Institution) -> None:
 
 def privacy_filter(place: Site, import_id: int, *, stays: bool = False) -> None:
     """Drops what the institution does not share, and counts by rule what was dropped; never the thing."""
-    with imports.working(place.dsn, import_id, "privacy_filter", wants="validated", stays=stays) as (
+    with _at_work(place, import_id, "privacy_filter", wants="validated", stays=stays) as (
         connection,
         import_,
     ):
@@ -344,7 +351,7 @@ def privacy_filter(place: Site, import_id: int, *, stays: bool = False) -> None:
 def clean_up_orphans(place: Site, import_id: int, *, stays: bool = False) -> None:
     """Removes outputs without authors, as the institution chose."""
     policy = place.institution.orphans
-    with imports.working(place.dsn, import_id, "clean_up_orphans", wants="filtered", stays=stays) as (
+    with _at_work(place, import_id, "clean_up_orphans", wants="filtered", stays=stays) as (
         connection,
         import_,
     ):
@@ -361,7 +368,7 @@ def review(place: Site, import_id: int, *, approved: bool = False, stays: bool =
     if _waits(place, import_id):  # the worker died behind the question, and perhaps before it was told
         _ask(institution, import_id, "its difference removes more than the limit")
         return "awaiting_approval"
-    with imports.working(place.dsn, import_id, "review", wants="cleaned", stays=stays) as (connection, import_):
+    with _at_work(place, import_id, "review", wants="cleaned", stays=stays) as (connection, import_):
         result = warehouse.review(connection, import_, institution, place.source().abilities)
         for entity in ("outputs", "authors", "departments"):
             n = result.tally[entity]
@@ -416,8 +423,9 @@ def _ask(institution: Institution, import_id: int, sentence: str) -> None:
     slug = institution.slug
     notices.tell_operators(
         f"{institution.name}: import {import_id} waits for approval",
-        f"{sentence}. Nothing has changed. Answer in the Airflow UI under Required Actions, or with `bin/explorer approve"
-        f" {slug}` or `bin/explorer reject {slug}`; without an answer in {APPROVAL_WITHIN.days} days it ends unpublished",
+        f"{sentence}. Until then all stays published, but for what turned private. Answer in the Airflow UI under Required"
+        f" Actions, or with `bin/explorer approve {slug}` or `bin/explorer reject {slug}`; without an answer in"
+        f" {APPROVAL_WITHIN.days} days it ends unpublished",
     )
 
 
@@ -430,7 +438,7 @@ def load(place: Site, import_id: int, *, stays: bool = False) -> None:
         if imports.get(connection, import_id).published:
             log.info("import %d is published already: there is nothing to do", import_id)
             return
-    with imports.working(place.dsn, import_id, "load", wants="reviewed", stays=stays) as (connection, import_):
+    with _at_work(place, import_id, "load", wants="reviewed", stays=stays) as (connection, import_):
         tally = warehouse.load(connection, import_)
         log.info("published: %d outputs, %d authors, %d departments", *(
             tally[entity]["published"] for entity in ("outputs", "authors", "departments")))  # fmt: skip

@@ -30,10 +30,13 @@ def rollback(
     to_import: int,
     by: str,
     abilities: Abilities,
+    orphans: str,
     dry_run: bool = False,
     run_key: str | None = None,
 ) -> int:
     """Publishes what was published after import ``to_import``, minus what privacy has removed; returns the new import.
+
+    ``orphans``: the institution's policy, since an output may have lost its last author to privacy.
 
     Raises ``BusyError`` while an import is at work, ``HaltedError`` where the history does not reach back that far,
     ``FinishedError`` where the run of that key has rolled back already: one that is cleared does not undo what came since.
@@ -41,7 +44,9 @@ def rollback(
     with connection.transaction():
         import_ = _open(connection, slug, to_import, by, dry_run=dry_run, run_key=run_key or str(uuid.uuid4()))
         imports.make_staging(connection, import_)
-        parameters = {"institution": slug, "to_import": to_import, "knows_privacy": abilities.knows_privacy}
+        parameters = {
+            "institution": slug, "to_import": to_import, "knows_privacy": abilities.knows_privacy, "policy": orphans,
+        }  # fmt: skip
         connection.execute(
             'create temp table target (entity text, key text collate "C", document jsonb, primary key (entity, key))'
             " on commit drop"
@@ -123,11 +128,14 @@ def late(connection: Connection, expected: Mapping[str, Expected], now: datetime
     known = {slug: row for slug, *row in database.run(connection, "explorer/freshness")}
     sentences = {}
     for slug, due in sorted(expected.items()):
-        hold, published_at, added_at = known.get(slug, (None, None, due.since))
+        hold, published_at, added_at, waits = known.get(slug, (None, None, due.since, None))
         if hold is not None or now - (published_at or added_at) <= due.every:
             continue
         since = f"since {published_at:%Y-%m-%d %H:%M} UTC" if published_at else "ever"
-        sentences[slug] = f"{slug}: no import was published {since}, but one is expected every {in_words(due.every)}"
+        answer = f"; import {waits} waits for approval" if waits else ""
+        sentences[slug] = (
+            f"{slug}: no import was published {since}, but one is expected every {in_words(due.every)}{answer}"
+        )
     return sentences
 
 

@@ -386,6 +386,13 @@ def _plan(  # noqa: PLR0911 - a reason each
         return "full", f"the last change, import {last_id}, was a rollback", {}
     if fingerprint != subject.fingerprint:
         return "full", "the configuration or the rules changed since the last import", {}
+    reset = connection.execute(
+        "select fingerprint from ops.import where institution = %s and published_at is not null and kind <> 'purge'"
+        " and not (mode = 'full' and status = 'failed') order by id desc limit 1",
+        (subject.slug,),
+    ).fetchone()
+    if reset is not None and reset[0] != subject.fingerprint:
+        return "full", f"import {last_id} was to reset everything and lost a part of the source", {}
     if not subject.says_changes:
         return "full", "this kind of source cannot say what changed", {}
     if subject.sweep is not None:
@@ -469,16 +476,22 @@ def drop_earlier_staging(connection: Connection, import_: Import) -> None:
 def drop_expired_staging(connection: Connection) -> int:
     """Drops staging past its deadline, of imports that are not at work; returns how many.
 
-    An import that got no answer in time ends, too.
+    An import that got no answer in time ends, too, and so does one that was left for dead: what it read has passed no rule.
     """
-    unanswered = connection.execute(
-        "select id from ops.import join ops.lease on import_id = id where status = 'awaiting_approval' and until < now()"
+    ended = connection.execute(
+        "select id, status from ops.import join ops.lease on import_id = id where until < now()"
+        " and (status = 'awaiting_approval' or (status = 'running' and staging_until < now()))"
         " for update of import skip locked"
     ).fetchall()
-    for (import_id,) in unanswered:
-        close(connection, int(import_id), "declined")
+    for import_id, status in ended:
+        if status == "awaiting_approval":
+            close(connection, int(import_id), "declined")
+            log.warning("import %d got no answer in time: declined, nothing has changed", import_id)
+        else:
+            fence(connection, int(import_id))
+            close(connection, int(import_id), "failed", "abandoned", "its holder is gone")
+            log.warning("import %d was left for dead: failed, nothing has changed", import_id)
         drop_staging(connection, int(import_id))
-        log.warning("import %d got no answer in time: declined, nothing has changed", import_id)
     expired = connection.execute(
         "select id from ops.import where staging_until < now() and status not in ('running', 'awaiting_approval')"
         " and to_regclass('import_' || id || '.state') is not null"

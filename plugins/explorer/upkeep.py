@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from croniter import croniter
 from psycopg.types.json import Jsonb
@@ -20,6 +21,7 @@ from explorer.sites import Site
 log = logging.getLogger(__name__)
 
 SLACK = timedelta(hours=12)
+A_DAY = timedelta(days=1)
 
 
 def ask_for_attention(paths: Sequence[str]) -> list[str]:
@@ -108,6 +110,7 @@ def rollback(place: Site, *, to_import: int, by: str, dry_run: bool = False, run
             to_import=to_import,
             by=by,
             abilities=place.source().abilities,
+            orphans=place.institution.orphans,
             dry_run=dry_run,
             run_key=run_key,
         )
@@ -121,6 +124,7 @@ def look_who_is_late(folders: Sequence[Path]) -> list[str]:
 
     Returns a sentence for each; the operators hear of each once a day.
     """
+    now = datetime.now(UTC)
     expected: dict[str, history.Expected] = {}
     late: dict[str, str] = {}
     for file in (file for folder in folders for file in config.files(folder)):
@@ -130,7 +134,7 @@ def look_who_is_late(folders: Sequence[Path]) -> list[str]:
             slug = config.slug_of(file)
             late[slug] = f"{slug}: its configuration is broken, so nothing is imported: {error.problems[0]}"
             continue
-        every = institution.expected_every or _interval(institution)
+        every = institution.expected_every or _interval(institution, now)
         if every is not None:
             since = datetime.fromtimestamp(file.stat().st_mtime, UTC)
             expected[institution.slug] = history.Expected(every, since)
@@ -138,7 +142,7 @@ def look_who_is_late(folders: Sequence[Path]) -> list[str]:
     sites.migrate(dsn)
     with database.connect(dsn) as connection:
         imports.drop_expired_staging(connection)  # also where nobody imports for long
-        late |= history.late(connection, expected, datetime.now(UTC))
+        late |= history.late(connection, expected, now)
         told = [late[slug] for slug in sorted(history.untold(connection, late))]
         if told:
             who = "institution is" if len(told) == 1 else "institutions are"
@@ -147,13 +151,19 @@ def look_who_is_late(folders: Sequence[Path]) -> list[str]:
     return [late[slug] for slug in sorted(late)]
 
 
-def _interval(institution: Institution) -> timedelta | None:
-    """The longest time between two scheduled imports, and some hours for the import itself; None without a schedule."""
+def _interval(institution: Institution, now: datetime) -> timedelta | None:
+    """The longest time between the imports that are scheduled about now, and some hours for the import itself.
+
+    An hourly schedule that rests at night and on Sundays is late by another time on Mondays. None without a schedule.
+    """
     if institution.cron is None:
         return None
-    runs = croniter(institution.cron, datetime.now(UTC))
-    times: list[datetime] = [runs.get_next(datetime) for _ in range(40)]
-    return max(later - earlier for earlier, later in pairwise(times)) + SLACK
+    here = now.astimezone(ZoneInfo(institution.timezone))
+    runs = croniter(institution.cron, here)
+    times: list[datetime] = [runs.get_next(datetime)]
+    while times[-1] > here - A_DAY:
+        times.append(runs.get_prev(datetime))
+    return max(later - earlier for later, earlier in pairwise(times)) + SLACK
 
 
 def release(place: Site) -> str | None:

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 Tally = dict[str, Any]
 ENDS = ("duplicates", "deleted", "rejected", "excluded", "dropped_by_privacy", "orphaned", "merged", "kept")
-LEAST_PUBLISHED = 50  # where fewer were published, any share may go
+LEAST_PUBLISHED = 50  # where fewer outputs were published, any share may go
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +95,12 @@ class Review:
 
     def needs_approval(self, limit: float) -> list[str]:
         """Sentences that say what would be removed beyond the limit; small institutions are not looked at."""
+        if self.tally["outputs"]["published_before"] < LEAST_PUBLISHED:
+            return []
         sentences = []
         for entity, going in self.going.items():
             before = self.tally[entity]["published_before"]
-            if before >= LEAST_PUBLISHED and going / before > limit:
+            if going / before > limit:
                 sentences.append(
                     f"{going} of {before} {entity} ({going / before:.0%}) would be removed or change their key; the limit is"
                     f" {limit:.0%}"

@@ -48,6 +48,19 @@ def test_an_import_waits_for_its_answer_for_days(site: ScriptedSite, waiting: in
         do_import(site)
 
 
+def test_what_was_reviewed_under_another_configuration_is_not_published(
+    site: ScriptedSite, waiting: int, tmp_path: Path
+):
+    """Who chose stricter rules of privacy while an import waited does not get what the old ones let pass."""
+    stricter = make_site(site.dsn, tmp_path, site.scripted, removed=0.2, status="current")
+    upkeep.answer(stricter, waiting, approved=True, by="somebody")
+    with pytest.raises(HaltedError, match=f"changed while import {waiting} was under way, so it is not gone on with"):
+        flow.go_on(stricter, waiting, answered=True)
+    assert sql(site, f"select status, published_at from ops.import where id = {waiting}") == [("failed", None)]
+    assert len(published(stricter)["outputs"]) == 60
+    assert do_import(stricter)["mode"] == "full"
+
+
 def test_approval_after_its_time_ends_the_import_and_changes_nothing(site: ScriptedSite, waiting: int):
     sql(site, f"update ops.lease set until = now() - interval '1 minute' where import_id = {waiting}")
     with pytest.raises(FinishedError, match=r"could be approved until .* UTC; it has ended and nothing has changed"):

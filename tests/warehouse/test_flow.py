@@ -174,6 +174,34 @@ def test_a_changed_configuration_resets(site: ScriptedSite, source: ScriptedSour
     assert (made["mode"], made["reason"]) == ("full", "the configuration or the rules changed since the last import")
 
 
+@pytest.mark.parametrize("rolled_back", [False, True])
+def test_a_reset_that_lost_something_is_done_again(warehouse_dsn: str, tmp_path: Path, *, rolled_back: bool):
+    """What the new configuration leaves out is found by reading everything whole: changes say nothing of it."""
+    source = ScriptedSource(outputs={"a": output("a"), "b": output("b")})
+    site = make_site(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    source.tick = 1
+    source.vanish("b")
+    if rolled_back:
+        do_import(site, full_import=True)
+        upkeep.rollback(site, to_import=1, by="somebody")
+        upkeep.release(site)
+    else:
+        site = make_site(warehouse_dsn, tmp_path, source, orphans="remove_authorless")
+    source.incomplete = "one record cannot be read"
+    for _ in range(2):
+        with pytest.raises(HaltedError, match="not read whole"):
+            do_import(site)
+        assert {o["key"] for o in published(site)["outputs"]} >= {"b"}
+    source.incomplete = None
+    again = do_import(site)
+    assert again["mode"] == "full"
+    assert again["reason"].endswith(" was to reset everything and lost a part of the source")
+    assert "b" not in {o["key"] for o in published(site)["outputs"]}
+    source.tick = 2
+    assert do_import(site)["mode"] == "incremental"
+
+
 def test_a_dry_run_changes_nothing_and_the_next_import_is_the_same(site: ScriptedSite, source: ScriptedSource):
     dry = do_import(site, dry_run=True)
     assert dry["status"] == "dry_run"
@@ -218,6 +246,22 @@ def test_a_source_that_suddenly_answers_otherwise_waits_for_a_person(warehouse_d
     upkeep.answer(site, again["import_id"], approved=True, by="somebody")
     flow.go_on(site, again["import_id"], answered=True)
     assert {o["key"] for o in published(site)["outputs"]} == set(source.outputs)
+
+
+@pytest.mark.parametrize("outputs", [49, 50])
+def test_few_departments_are_many_where_there_are_many_outputs(warehouse_dsn: str, tmp_path: Path, outputs: int):
+    units = {f"d{n}": Department(f"d{n}", f"Unit {n}") for n in range(5)}
+    source = ScriptedSource(departments=units)
+    for n in range(outputs):
+        source.put(output(f"o{n}", departments=(f"d{n % 5}",)))
+    site = make_site(warehouse_dsn, tmp_path, source, removed=0.2)
+    do_import(site)
+    source.tick = 1
+    source.departments = dict(list(units.items())[:4])
+    assert do_import(site)["status"] == "succeeded"  # a fifth is not more than a fifth
+    source.departments = {}
+    assert do_import(site)["status"] == ("awaiting_approval" if outputs == 50 else "succeeded")
+    assert len(published(site)["departments"]) == (4 if outputs == 50 else 0)
 
 
 def test_an_import_that_was_cut_off_goes_on_where_it_stopped(site: ScriptedSite, source: ScriptedSource, monkeypatch):

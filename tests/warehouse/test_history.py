@@ -3,12 +3,12 @@
 import os
 import random
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from explorer import database, descriptions, exports, flow, history, imports, local, notices, upkeep
+from explorer import config, database, descriptions, exports, flow, history, imports, local, notices, upkeep
 from explorer.imports import BusyError, HaltedError, Request
 from explorer.records import Author, Contribution, Department, Identifier, Level, Note, Output, Refusal
 from explorer.sources import Abilities
@@ -122,6 +122,49 @@ def test_an_authorship_and_a_place_that_turned_private_stay_away(warehouse_dsn: 
     shown = published(site)
     assert [(o["key"], o["authors"]) for o in shown["outputs"]] == [("o", [])]
     assert [each["path"] for each in shown["departments"]] == ["Below"]
+
+
+def test_what_came_since_goes_also_where_privacy_touched_it_in_between(warehouse_dsn: str, tmp_path: Path):
+    def shown(key: str, level: Level = "public") -> Output:
+        return Output(key, key, identifiers=(Identifier("doi", f"10.5555/{key}"),), level=level)
+
+    source = ScriptedSource(abilities=Abilities(knows_privacy=True))
+    source.put(shown("first"))
+    site = make_site(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    both = {"first": shown("first"), "hidden": shown("hidden"), "away": shown("away")}
+    for state in (both, {"first": both["first"], "hidden": shown("hidden", "private")}, both):
+        source.outputs = state
+        do_import(site, full_import=True)
+    upkeep.rollback(site, to_import=1, by="somebody")
+    assert [o["key"] for o in published(site)["outputs"]] == ["first"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "put_back"),
+    [("remove_authorless_and_privacy", ["both"]), ("remove_authorless", ["both", "one"]), ("keep", ["both", "one"])],
+)
+def test_an_output_whose_last_author_turned_private_comes_back_only_where_such_are_kept(
+    warehouse_dsn: str, tmp_path: Path, policy: str, put_back: list[str]
+):
+    def wrote(key: str, *authors: str) -> Output:
+        credits_ = tuple(Contribution(a, f"Name, {a}", level="public") for a in authors)
+        return Output(
+            key, key, identifiers=(Identifier("doi", f"10.5555/{key}"),), contributions=credits_, level="public"
+        )
+
+    source = ScriptedSource(abilities=Abilities(knows_privacy=True, lists_authors=True))
+    source.authors = {key: Author(key, f"Name, {key}", level="public") for key in ("p", "q")}
+    source.put(wrote("one", "p"))
+    source.put(wrote("both", "p", "q"))
+    site = make_site(warehouse_dsn, tmp_path, source, orphans=policy)
+    do_import(site)
+    source.authors["p"] = Author("p", "Name, p", level="private")
+    do_import(site, full_import=True)
+    upkeep.rollback(site, to_import=1, by="somebody")
+    assert {o["key"]: [a["key"] for a in o["authors"]] for o in published(site)["outputs"]} == {
+        key: ["q"] if key == "both" else [] for key in put_back
+    }
 
 
 def test_what_was_told_of_a_thing_goes_when_it_turns_private(warehouse_dsn: str, tmp_path: Path):
@@ -298,7 +341,7 @@ def test_any_sequence_of_imports_and_rollbacks_and_of_people_who_turn_private(wa
                 key: (title, tuple(a for a in authors if a not in private))
                 for key, (title, authors) in states[target].items()
                 if key not in private
-            } | {key: now[key] for key in private & set(now)}
+            } | {key: now[key] for key in private & set(now) & set(states[target])}
             assert in_the_warehouse() == now, f"step {step}: rollback to {target}"
             states[made] = now
             upkeep.release(site)
@@ -381,6 +424,36 @@ def test_who_is_late_is_told_once_a_day_but_not_who_is_on_hold(warehouse_dsn: st
     assert look() == ([], [])
 
 
+@pytest.mark.parametrize(
+    ("schedule", "now", "hours"),
+    [
+        ("0 8-18 * * 1-5", "2026-03-03T15:00", 14 + 12),  # a Tuesday: the night lies within the last day
+        ("0 8-18 * * 1-5", "2026-03-07T20:00", 62 + 12),  # a Saturday: from Friday evening to Monday morning
+        ("0 8-18 * * 1-5", "2026-03-09T10:00", 62 + 12),  # Monday morning
+        ("0 3 * 1-6 *", "2026-08-01T12:00", 185 * 24 + 12),
+        ("weekly", "2026-03-08T00:00", 7 * 24 + 12),  # at the very minute
+        ("*/5 * * * *", "2026-03-03T15:00", 12),
+    ],
+)
+def test_a_schedule_that_rests_is_not_late_while_it_rests(tmp_path: Path, schedule: str, now: str, hours: int):
+    file = tmp_path / "lilliput.yaml"
+    file.write_text(f'name: Lilliput\nschedule: "{schedule}"\nsource: {{kind: spreadsheet}}\n')
+    every = upkeep._interval(config.load(file), datetime.fromisoformat(f"{now}+00:00"))
+    assert int(every.total_seconds()) // 3600 == hours
+
+
+def test_who_is_late_because_an_import_waits_is_told_so(warehouse_dsn: str, tmp_path: Path, look):
+    source = ScriptedSource(outputs={f"o{n}": output(f"o{n}") for n in range(60)})
+    site = make_site(warehouse_dsn, tmp_path, source, removed=0.1)
+    do_import(site)
+    source.outputs.clear()
+    assert do_import(site, full_import=True)["status"] == "awaiting_approval"
+    with database.connect(warehouse_dsn) as connection:
+        connection.execute("update ops.import set published_at = now() - interval '8 days' where id = 1")
+        connection.commit()
+    assert look()[0][0].endswith("one is expected every 180 hours; import 2 waits for approval")
+
+
 def test_who_never_could_be_imported_is_late_and_so_is_a_broken_configuration(warehouse_dsn: str, tmp_path: Path, look):
     site = make_site(warehouse_dsn, tmp_path, ScriptedSource())
     assert look() == ([], [])
@@ -400,3 +473,23 @@ def test_a_task_that_opened_an_import_and_ended_is_no_dead_holder(warehouse_dsn:
         assert connection.execute("select holder from ops.lease where import_id = %s", (opened,)).fetchall() == [({},)]
     with pytest.raises(imports.BusyError, match="is at work"):
         flow.open_import(site, imports.Request("backfill__2"))
+
+
+def test_the_staging_of_an_import_that_was_left_for_dead_goes_too(warehouse_dsn: str, tmp_path: Path):
+    """Of an institution that nobody imports again: what was read of people has passed no rule of privacy yet."""
+    site = make_site(warehouse_dsn, tmp_path, ScriptedSource(outputs={"a": output("a")}))
+    left = flow.open_import(site, Request(run_key="left", stays=True))
+    flow.plan_parts(site, left, stays=True)
+
+    def later(lease: str, staging: str) -> str:
+        with database.connect(site.dsn) as connection:
+            connection.execute("update ops.lease set until = now() + %s::interval", (lease,))
+            connection.execute("update ops.import set staging_until = now() + %s::interval", (staging,))
+            connection.commit()
+            imports.drop_expired_staging(connection)
+            assert imports.has_staging(connection, left) == (imports.get(connection, left).status == "running")
+            return imports.get(connection, left).status
+
+    assert later("1 minute", "-1 day") == "running"  # it reads for days
+    assert later("-1 day", "1 day") == "running"  # somebody may go on with it
+    assert later("-1 day", "-1 day") == "failed"
