@@ -109,8 +109,8 @@ def approval_text(place: Site, import_id: int) -> str | None:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """The lines of a Markdown table; columns of numbers stand to the right."""
-    right = [bool(rows) and isinstance(rows[0][n], int) for n in range(len(head))]
+    """The lines of a Markdown table; columns of numbers and shares stand to the right."""
+    right = [bool(rows) and (isinstance(rows[0][n], int) or name == "share") for n, name in enumerate(head)]
     rule = " | ".join("---:" if each else "---" for each in right)
     return [f"| {' | '.join(head)} |", f"| {rule} |", *(f"| {' | '.join(map(_cell, row))} |" for row in rows)]
 
