@@ -256,7 +256,7 @@ def approve(institution: Slug, *, as_json: AsJson = False) -> None:
     import_id, run_key = _waiting(place)
 
     def go(listen: flow.Listener) -> None:
-        upkeep.answer(place, import_id, approved=True, by=getpass.getuser(), stays=True)
+        flow.answer(place, import_id, approved=True, by=getpass.getuser(), stays=True)
         flow.go_on(place, import_id, answered=True, listen=listen)
 
     _go(place, run_key, go, as_json=as_json)
@@ -267,7 +267,7 @@ def reject(institution: Slug, *, as_json: AsJson = False) -> None:
     """Reject an import that waits: it ends, and nothing has changed."""
     place = _site(institution)
     import_id, _ = _waiting(place)
-    upkeep.answer(place, import_id, approved=False, by=getpass.getuser())
+    flow.answer(place, import_id, approved=False, by=getpass.getuser())
     flow.close_staging(place, import_id)
     with database.connect(place.dsn) as connection:
         made = descriptions.object_of(connection, import_id)

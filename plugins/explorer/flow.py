@@ -429,6 +429,12 @@ def _ask(institution: Institution, import_id: int, sentence: str) -> None:
     )
 
 
+def answer(place: Site, import_id: int, *, approved: bool, by: str, stays: bool = False) -> None:
+    """A person's answer to an import that waits for approval; with ``stays`` this process goes on with it."""
+    with database.connect(place.dsn) as connection:
+        imports.answer(connection, import_id, approved=approved, by=by, stays=stays)
+
+
 def load(place: Site, import_id: int, *, stays: bool = False) -> None:
     """Publishes: one transaction that applies the difference and writes history, watermark and tally.
 

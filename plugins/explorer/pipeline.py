@@ -248,14 +248,14 @@ class Approval(HITLOperator):
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
         """Passes the answer on; a rejected import ends and has changed nothing."""
-        from explorer import upkeep
+        from explorer import flow
 
         if "error" in event:
-            step(upkeep.answer, self.yaml, self.import_id, approved=False, by="no answer in time")
+            step(flow.answer, self.yaml, self.import_id, approved=False, by="no answer in time")
             raise AirflowSkipException("no answer in time: declined, nothing has changed")
         approved = event["chosen_options"] == ["Approve"]
         by = (event.get("responded_by_user") or {}).get("name") or "somebody"
-        step(upkeep.answer, self.yaml, self.import_id, approved=approved, by=by)
+        step(flow.answer, self.yaml, self.import_id, approved=approved, by=by)
         if not approved:
             raise AirflowSkipException(f"declined by {by}: nothing has changed")
         return None

@@ -172,12 +172,6 @@ def release(place: Site) -> str | None:
         return history.release(connection, place.institution.slug)
 
 
-def answer(place: Site, import_id: int, *, approved: bool, by: str, stays: bool = False) -> None:
-    """A person's answer to an import that waits for approval; with ``stays`` this process goes on with it."""
-    with database.connect(place.dsn) as connection:
-        imports.answer(connection, import_id, approved=approved, by=by, stays=stays)
-
-
 def tell_of_failure(dag: str, task: str, error: object) -> None:
     """Alarms the operators about a task that failed outside of any import: nothing else tells them."""
     notices.tell_operators(f"{dag}: {task} failed", f"{task}: {error}")

@@ -64,7 +64,7 @@ def test_what_was_reviewed_under_another_configuration_is_not_published(
 def test_approval_after_its_time_ends_the_import_and_changes_nothing(site: ScriptedSite, waiting: int):
     sql(site, f"update ops.lease set until = now() - interval '1 minute' where import_id = {waiting}")
     with pytest.raises(FinishedError, match=r"could be approved until .* UTC; it has ended and nothing has changed"):
-        upkeep.answer(site, waiting, approved=True, by="somebody")
+        flow.answer(site, waiting, approved=True, by="somebody")
     assert sql(site, f"select status, approved_by from ops.import where id = {waiting}") == [("declined", None)]
     flow.close_staging(site, waiting)
     assert len(published(site)["outputs"]) == 60
@@ -84,20 +84,20 @@ def test_an_import_without_an_answer_ends_though_nobody_imports_again(
 
 
 def test_an_answer_leaves_no_holder_whose_end_looks_like_a_death(site: ScriptedSite, waiting: int):
-    upkeep.answer(site, waiting, approved=True, by="a task that ends with its answer")
+    flow.answer(site, waiting, approved=True, by="a task that ends with its answer")
     assert sql(site, f"select holder from ops.lease where import_id = {waiting}") == [({},)]
     with pytest.raises(FinishedError, match="does not wait for approval"):
-        upkeep.answer(site, waiting, approved=True, by="somebody else", stays=True)
+        flow.answer(site, waiting, approved=True, by="somebody else", stays=True)
     assert sql(site, f"select holder from ops.lease where import_id = {waiting}") == [({},)]
 
 
 def test_an_approval_after_the_warehouse_moved_is_asked_for_again(site: ScriptedSite, waiting: int):
     sql(site, "update ops.institution set version = version + 1")
-    upkeep.answer(site, waiting, approved=True, by="somebody")
+    flow.answer(site, waiting, approved=True, by="somebody")
     flow.go_on(site, waiting, answered=True)
     assert sql(site, f"select status, error from ops.import where id = {waiting}") == [("awaiting_approval", None)]
     assert len(published(site)["outputs"]) == 60
-    upkeep.answer(site, waiting, approved=True, by="somebody")
+    flow.answer(site, waiting, approved=True, by="somebody")
     flow.go_on(site, waiting, answered=True)
     assert len(published(site)["outputs"]) == 20
 

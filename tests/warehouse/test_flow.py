@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from explorer import database, descriptions, exports, flow, imports, upkeep
+from explorer import database, descriptions, exports, flow, imports
 from explorer.imports import HaltedError, Request
 from explorer.records import Author, Contribution, Department, Identifier, Output, Refusal
 from explorer.sources import Abilities
@@ -237,13 +237,13 @@ def test_a_source_that_suddenly_answers_otherwise_waits_for_a_person(warehouse_d
     assert text.count("A \\*title\\* \\| with marks") == 10
     with pytest.raises(imports.BusyError, match="waits for approval"):
         do_import(site)
-    upkeep.answer(site, made["import_id"], approved=False, by="somebody")
+    flow.answer(site, made["import_id"], approved=False, by="somebody")
     flow.close_staging(site, made["import_id"])
     assert published(site) == before
     with pytest.raises(imports.FinishedError, match="does not wait for approval"):
-        upkeep.answer(site, made["import_id"], approved=True, by="somebody else")
+        flow.answer(site, made["import_id"], approved=True, by="somebody else")
     again = do_import(site, full_import=True)
-    upkeep.answer(site, again["import_id"], approved=True, by="somebody")
+    flow.answer(site, again["import_id"], approved=True, by="somebody")
     flow.go_on(site, again["import_id"], answered=True)
     assert {o["key"] for o in published(site)["outputs"]} == set(source.outputs)
 

@@ -95,7 +95,7 @@ def test_what_turned_private_does_not_wait_with_the_rest(site: ScriptedSite, sou
         names, rows = exports.difference(connection, "lilliput", 2)
         assert not [row for row in rows if row[names.index("reason")] == "privacy"]
 
-    upkeep.answer(site, 2, approved=approved, by="somebody")
+    flow.answer(site, 2, approved=approved, by="somebody")
     if approved:
         flow.go_on(site, 2, answered=True)
     else:
@@ -117,7 +117,7 @@ def test_who_is_shown_again_before_the_answer_is_published_again_whole(site: Scr
     known = dict(source.outputs)
     much_goes_and_some_turns_private(source)
     do_import(site, full_import=True)
-    upkeep.answer(site, 2, approved=False, by="somebody")
+    flow.answer(site, 2, approved=False, by="somebody")
     flow.close_staging(site, 2)
     source.outputs, source.departments = known, departments()
     source.authors["vv"] = Author("vv", "Name, vv", level="public", departments=("lab", "open"))
@@ -133,7 +133,7 @@ def test_no_purge_where_nobody_turned_private_and_none_in_a_dry_run(site: Script
     assert waits["status"] == "awaiting_approval"
     assert "purges" not in waits
     dry = make_site(site.dsn, site.institution.path.parent, source, removed=0.2)
-    upkeep.answer(site, 2, approved=False, by="somebody")
+    flow.answer(site, 2, approved=False, by="somebody")
     flow.close_staging(site, 2)
     much_goes = published(site)
     source.authors["vv"] = Author("vv", "Name, vv", level="private")
@@ -188,14 +188,14 @@ def test_who_turned_private_in_elements_goes_from_what_did_not_change(warehouse_
         shown = published(site)
         assert {tuple(a["name"] for a in o["authors"]) for o in shown["outputs"]} == {("Last2, First",)}
         assert (len(shown["outputs"]), [a["key"] for a in shown["authors"]]) == (OUTPUTS, ["2"])
-        upkeep.answer(site, 2, approved=False, by="somebody")
+        flow.answer(site, 2, approved=False, by="somebody")
         flow.close_staging(site, 2)
         with database.connect(site.dsn) as connection:
             assert "Last1" not in _everything(connection)
         place.clock.advance(hours=2)
         place.put_user(replace(place.users["1"], level="Public"))
         made = do_import(site)
-        upkeep.answer(site, made["import_id"], approved=True, by="somebody")
+        flow.answer(site, made["import_id"], approved=True, by="somebody")
         flow.go_on(site, made["import_id"], answered=True)
         shown = published(site)
         assert {tuple(sorted(a["key"] for a in o["authors"])) for o in shown["outputs"]} == {("1", "2")}

@@ -13,7 +13,7 @@ import fsspec
 import pytest
 from click.testing import Result
 
-from explorer import config, database, descriptions, flow, imports, sites, upkeep, uploads, watched
+from explorer import config, database, descriptions, flow, imports, sites, uploads, watched
 from explorer.imports import BusyError, HaltedError, Request
 from explorer.sources import SourceError
 from tests.samples import sample
@@ -202,7 +202,7 @@ def test_a_set_that_was_declined_is_not_read_again(warehouse_dsn: str, tmp_path:
     with pytest.raises(BusyError):
         send(place, SECOND)
     assert len(listed(place)) == 2, "what is refused is not stored"
-    upkeep.answer(strict, waiting["import_id"], approved=False, by="librarian")
+    flow.answer(strict, waiting["import_id"], approved=False, by="librarian")
     flow.close_staging(strict, waiting["import_id"])
     assert kept(place) == [1]
     assert ends(do_import(strict)) == (0, 0, 60, 0)
