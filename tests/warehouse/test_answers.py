@@ -53,7 +53,7 @@ def test_what_was_reviewed_under_another_configuration_is_not_published(
 ):
     """Who chose stricter rules of privacy while an import waited does not get what the old ones let pass."""
     stricter = make_site(site.dsn, tmp_path, site.scripted, removed=0.2, status="current")
-    upkeep.answer(stricter, waiting, approved=True, by="somebody")
+    flow.answer(stricter, waiting, approved=True, by="somebody")
     with pytest.raises(HaltedError, match=f"changed while import {waiting} was under way, so it is not gone on with"):
         flow.go_on(stricter, waiting, answered=True)
     assert sql(site, f"select status, published_at from ops.import where id = {waiting}") == [("failed", None)]

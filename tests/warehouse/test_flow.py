@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from explorer import database, descriptions, exports, flow, imports
+from explorer import database, descriptions, exports, flow, imports, upkeep
 from explorer.imports import HaltedError, Request
 from explorer.records import Author, Contribution, Department, Identifier, Output, Refusal
 from explorer.sources import Abilities
