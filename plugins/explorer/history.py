@@ -52,6 +52,7 @@ def rollback(
             " on commit drop"
         )
         database.run(connection, "rollback/targets", parameters)
+        database.run(connection, "rollback/kept", parameters)
         database.run(connection, "review/same_departments", parameters)
         for name in ("departments", "authors", "outputs", "scope"):
             database.run(connection, f"rollback/{name}", parameters)

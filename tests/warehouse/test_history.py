@@ -140,6 +140,30 @@ def test_what_came_since_goes_also_where_privacy_touched_it_in_between(warehouse
     assert [o["key"] for o in published(site)["outputs"]] == ["first"]
 
 
+def test_a_department_that_came_since_stays_where_something_that_stays_is_in_it(warehouse_dsn: str, tmp_path: Path):
+    """What turned private and was shown again stays as it is, with its new department and the one above."""
+
+    def state(level: Level, *units: str) -> dict[str, Output]:
+        doi = (Identifier("doi", "10.5555/o"),)
+        return {"o": Output("o", "o", identifiers=doi, level=level, departments=units)}
+
+    source = ScriptedSource(abilities=Abilities(knows_privacy=True), outputs=state("public"))
+    site = make_site(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    source.departments = {
+        "above": Department("above", "Above", level="public"),
+        "below": Department("below", "Below", ("above",), level="public"),
+        "other": Department("other", "Other", level="public"),
+    }
+    for level in ("public", "private", "public"):
+        source.outputs = state(level, "below")
+        do_import(site, full_import=True)
+    upkeep.rollback(site, to_import=1, by="somebody")
+    shown = published(site)
+    assert [o["departments"] for o in shown["outputs"]] == [["Above > Below"]]
+    assert [d["path"] for d in shown["departments"]] == ["Above", "Above > Below"]
+
+
 @pytest.mark.parametrize(
     ("policy", "put_back"),
     [("remove_authorless_and_privacy", ["both"]), ("remove_authorless", ["both", "one"]), ("keep", ["both", "one"])],
