@@ -598,8 +598,8 @@ class Institution(Settings):
     def fingerprint(self, rules_version: str) -> str:
         """SHA-256, in hex, of all that decides what is published from the same source.
 
-        ``rules_version`` names the version of mappings, SQL, expectations and identifier rules. Local mapping files
-        count by content, remote ones by address. Raises ``ConfigError`` where such a file cannot be read.
+        ``rules_version`` names the version of mappings, SQL, expectations and identifier rules, and who is asked. Local
+        mapping files count by content, remote ones by address. Raises ``ConfigError`` where such a file cannot be read.
         """
         published = {"rules": rules_version, "institution": self._published(self)}
         text = json.dumps(published, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

@@ -29,7 +29,6 @@ from explorer import (
     notices,
     orphans,
     privacy,
-    sites,
     staging,
     uploads,
     warehouse,
@@ -96,7 +95,7 @@ def open_import(place: Site, request: Request, files: uploads.Sent | uploads.Aga
                 name=institution.name,
                 source=_kind_in_words(institution),
                 configured_in=str(institution.path.resolve()),
-                fingerprint=institution.fingerprint(sites.rules_version()),
+                fingerprint=place.fingerprint(),
                 says_changes=source.abilities.says_changes,
                 overlap=getattr(source, "overlap", timedelta(minutes=10)),
                 sweep=sweep,
@@ -151,7 +150,7 @@ def _at_work(
 ) -> Iterator[tuple[Connection, Import]]:
     """A step at work. What was planned, or reviewed and approved, under another configuration is not gone on with."""
     with imports.working(place.dsn, import_id, task, wants=wants, stays=stays, anew=anew) as (connection, import_):
-        if place.institution.fingerprint(sites.rules_version()) != import_.fingerprint:
+        if place.fingerprint() != import_.fingerprint:
             message = (
                 f"the configuration, or the rules, changed while import {import_id} was under way, so it is not gone on with;"
                 " start a new run"

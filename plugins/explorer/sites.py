@@ -34,7 +34,18 @@ RULES = (
 )
 RULE_FILES = tuple(
     f"plugins/explorer/{name}.py"
-    for name in ("tables", "sheet", "hierarchy", "mapping", "validation", "validation_rules")
+    for name in (
+        "tables",
+        "sheet",
+        "hierarchy",
+        "mapping",
+        "staging",
+        "validation",
+        "validation_rules",
+        "privacy",
+        "orphans",
+        "warehouse",
+    )
 )
 # SQL that does not decide what a record becomes: who looks at it, what it is linked with, how it got here.
 NO_RULES = {"asking", "attention", "explorer", "notices", "rollback", "schema", "uploads"}
@@ -46,6 +57,15 @@ class Site:
 
     institution: Institution
     dsn: str
+
+    def fingerprint(self) -> str:
+        """Of all that decides what is published from the same data: the configuration, the rules, who is asked, and as whom.
+
+        A password that changed is no reason to read everything again; another server, or another account's rights, is.
+        """
+        named = [getattr(self.institution.source, key, None) for key in ("connection", "changes_connection")]
+        asked = [connections.get(name) for name in named if name]
+        return self.institution.fingerprint(" ".join([rules_version(), *(f"{c.base_url} {c.login}" for c in asked)]))
 
     def source(self, import_: Import | None = None) -> Source:
         """Its source; of an import, with the files that this import reads.

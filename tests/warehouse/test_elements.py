@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 from dataclasses import replace
 
@@ -466,3 +467,29 @@ def test_what_turns_private_and_loses_its_identifiers_goes_by_privacy(warehouse_
         everything = _everything(connection)
     assert "Title b" in everything
     assert "Title a" not in everything
+
+
+def test_another_server_or_account_is_read_from_the_beginning(warehouse_dsn, tmp_path, monkeypatch):
+    """From the staging server to the live one: what is new there changed long ago, so no list of changes names it."""
+    staging, live = University(), University()
+    for place, keys in ((staging, "a"), (live, "ab")):
+        for key in keys:
+            place.put(Publication(key, (Record(title=f"Title {key}", doi=f"10.5555/{key}"),)))
+        place.clock.advance(days=10)
+    live.clock.advance(days=10)
+    site = elements_site(warehouse_dsn, tmp_path)
+    with endpoint(staging, monkeypatch):
+        do_import(site)
+        assert do_import(site)["mode"] == "incremental"
+    with endpoint(live, monkeypatch) as server:
+        made = do_import(site)
+        assert (made["mode"], made["reason"]) == (
+            "full",
+            "the configuration or the rules changed since the last import",
+        )
+        assert {o["key"] for o in published(site)["outputs"]} == {"a", "b"}
+        server._secret = None  # it lets everybody in
+        for secret, mode in (("login", "full"), ("password", "incremental")):
+            known = json.loads(os.environ["AIRFLOW_CONN_LAPUTA"])
+            monkeypatch.setenv("AIRFLOW_CONN_LAPUTA", json.dumps(known | {secret: "another"}))
+            assert do_import(site)["mode"] == mode
