@@ -6,11 +6,13 @@ import csv
 import getpass
 import json
 import logging
+import signal
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -19,7 +21,20 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from explorer import config, database, descriptions, digest, exports, flow, local, report, sites, upkeep, uploads
+from explorer import (
+    config,
+    config_messages,
+    database,
+    descriptions,
+    digest,
+    exports,
+    flow,
+    local,
+    report,
+    sites,
+    upkeep,
+    uploads,
+)
 from explorer.config import ConfigError
 from explorer.connections import ConnectionUnusableError
 from explorer.database import WarehouseUnusableError
@@ -28,7 +43,7 @@ from explorer.local import LocalError
 from explorer.sources import Reporting, SourceError
 from explorer.staging import Progress as PartProgress
 
-DONE, FAILED, WRONG_CALL, WAITS = 0, 1, 2, 3
+DONE, FAILED, WRONG_CALL, WAITS, INTERRUPTED = 0, 1, 2, 3, 130
 ROWS = ("uploaded", "valid", "rejected")
 ENTITIES = ("outputs", "authors", "departments")
 
@@ -94,21 +109,14 @@ def main(
 
 def _site(name: str) -> sites.Site:
     """The institution of that name: a YAML's path, a slug in include/institutions, or a slug known to the warehouse."""
-    try:
-        return sites.site(config.find(name))
-    except ConfigError:
-        if "/" in name or name.endswith((".yaml", ".yml")):
-            raise
-        known = _known_to_warehouse(name)
-        if known is None:
-            raise
-        return sites.site(known)
+    return sites.site(config.find(name, elsewhere=_imported_before))
 
 
-def _known_to_warehouse(slug: str) -> Path | None:
+def _imported_before() -> Mapping[str, Path | None]:
+    """The institutions that the warehouse knows, each with the file that it was last imported with."""
     with _warehouse() as connection:
-        row = connection.execute("select configured_in from ops.institution where slug = %s", (slug,)).fetchone()
-    return Path(str(row[0])) if row and row[0] else None
+        rows = connection.execute("select slug, configured_in from ops.institution").fetchall()
+    return {str(slug): Path(str(file)) if file else None for slug, file in rows}
 
 
 @contextmanager
@@ -122,12 +130,13 @@ def _warehouse() -> Iterator[database.Connection]:
 def _slug(connection: database.Connection, name: str) -> str:
     """The slug of an institution that the warehouse knows, by slug or YAML. Raises ``typer.BadParameter`` else."""
     slug = name
-    if "/" in name or name.endswith((".yaml", ".yml")):
-        slug = config.load(Path(name)).slug
+    if config.is_path(name):
+        slug = config.load(config.find(name)).slug
     rows = [str(r[0]) for r in connection.execute("select slug from ops.institution order by slug").fetchall()]
     if slug not in rows:
         known = ", ".join(rows) if rows else "none yet"
-        raise typer.BadParameter(f"{slug} was never imported into this warehouse; it knows: {known}")
+        hint = config_messages.did_you_mean(slug, rows)
+        raise typer.BadParameter(f"{slug} was never imported into this warehouse{hint}; it knows: {known}")
     return slug
 
 
@@ -294,12 +303,14 @@ def _go(place: sites.Site, run_key: str, steps: Callable[[flow.Listener], object
     """Runs the steps under a progress bar, prints how the import of that key ended, and exits accordingly."""
     problem: Exception | None = None
     try:
-        with _bar() as listen:
-            steps(listen)
+        with _bar() as listen, _ended_by_ctrl_c(listen) as hear:
+            steps(hear)
     except (ConfigError, ConnectionUnusableError, LocalError, WarehouseUnusableError):
         raise  # the call or the configuration is wrong: ``run`` says so
     except Exception as error:  # noqa: BLE001 - whatever it was, the import's object is printed, and the status says failed
         problem = error
+    except KeyboardInterrupt:
+        problem = HaltedError("interrupted", "interrupted")
     if isinstance(problem, BusyError) and problem.code == "awaiting_approval":
         run_key = _waiting(place)[1]  # nothing failed: the one that waits is what there is to say
     made = _ended(place, run_key) or _never_opened(place, problem)
@@ -309,15 +320,44 @@ def _go(place: sites.Site, run_key: str, steps: Callable[[flow.Listener], object
         _print_import(place, made)
     if problem is not None and (as_json or made["import_id"] is None or "error" not in made):
         _say(problem)
-    status = made["status"]
-    if status == "awaiting_approval":
-        slug = place.institution.slug
-        if problem is None:
-            errors.print(
-                f"[yellow]nothing has changed yet: `bin/explorer approve {slug}` or `bin/explorer reject {slug}`[/]"
-            )
-        raise typer.Exit(WAITS)
-    raise typer.Exit(FAILED if status == "failed" or problem is not None else DONE)
+    raise typer.Exit(_exit_status(made, problem))
+
+
+def _exit_status(made: Mapping[str, Any], problem: Exception | None) -> int:
+    """How the command ends; of an import that now waits it says what to do."""
+    if isinstance(problem, HaltedError) and problem.code == "interrupted":
+        return INTERRUPTED
+    if made["status"] != "awaiting_approval":
+        return FAILED if made["status"] == "failed" or problem is not None else DONE
+    if problem is None:
+        slug = made["institution"]
+        errors.print(
+            f"[yellow]nothing has changed yet: `bin/explorer approve {slug}` or `bin/explorer reject {slug}`[/]"
+        )
+    return WAITS
+
+
+@contextmanager
+def _ended_by_ctrl_c(listen: flow.Listener) -> Iterator[flow.Listener]:
+    """A listener that ends the steps at the next one where a library has swallowed a Ctrl-C (Great Expectations may)."""
+    pressed: list[int] = []
+
+    def press(number: int, _frame: FrameType | None) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    def hear(task: str, progress: PartProgress | None) -> None:
+        if pressed and task != "close_staging":  # which says how it ended
+            raise KeyboardInterrupt
+        listen(task, progress)
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # else a shell has switched it off, for work in the background
+        signal.signal(signal.SIGINT, press)
+    try:
+        yield hear
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _ended(place: sites.Site, run_key: str) -> Mapping[str, Any] | None:
@@ -382,7 +422,7 @@ def _print_import(place: sites.Site, made: Mapping[str, Any]) -> None:
         f" {made['mode']} ({_plain(made['reason'])}), {seconds:.1f} s"
     )
     tally = made["tally"]
-    if tally:
+    if any(any(tally[entity].values()) for entity in ENTITIES) or status != "failed":  # else it did not come to count
         table = Table("", "outputs", "authors", "departments")
         for key in tally["outputs"]:
             row = [str(tally[entity].get(key, "")) for entity in ENTITIES]
@@ -405,7 +445,7 @@ def _print_import(place: sites.Site, made: Mapping[str, Any]) -> None:
             console.print(f"`bin/explorer rejects {place.institution.slug}` lists the rejected and excluded records")
     _print_purges(made)
     if "error" in made:
-        console.print(f"[red]{_plain(made['error'].get('task', ''))}: {_plain(made['error']['message'])}[/]")
+        errors.print(f"[red]{_plain(made['error'].get('task', ''))}: {_plain(made['error']['message'])}[/]")
 
 
 def _print_purges(made: Mapping[str, Any]) -> None:
@@ -700,7 +740,3 @@ def run() -> None:
     except Exception as error:  # noqa: BLE001 - the last line of defence
         _say(error)
         sys.exit(FAILED)
-
-
-if __name__ == "__main__":
-    run()

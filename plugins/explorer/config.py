@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -546,7 +546,7 @@ class Institution(Settings):
     )
     expected_every: Duration | None = Field(
         default=None,
-        description="An import later than this alerts the operators. Left out: the schedule's own interval.",
+        description="An import later than this alerts the operators. Left out: the schedule's own interval and half a day.",
         json_schema_extra=OPERATIONAL,
     )
     retention: Duration = Field(
@@ -660,20 +660,34 @@ def files(folder: Path = INSTITUTIONS) -> list[Path]:
     return sorted(folder.glob("*.yaml"))
 
 
-def find(slug_or_file: str, folder: Path = INSTITUTIONS) -> Path:
-    """The file that a person means by a slug or by a path. Raises ``ConfigError`` where there is none."""
-    file = folder / f"{slug_or_file}.yaml"
-    if re.fullmatch(SLUG, slug_or_file):
-        if file.is_file():
-            return file
-    elif Path(slug_or_file).is_file():
-        return Path(slug_or_file)
-    slugs = [known.stem for known in files(folder)]
+def is_path(slug_or_file: str) -> bool:
+    """Whether a person means a file and no slug."""
+    named = Path(slug_or_file)
+    return "/" in slug_or_file or bool(named.suffix) or (not re.fullmatch(SLUG, slug_or_file) and named.exists())
+
+
+def find(
+    slug_or_file: str, folder: Path = INSTITUTIONS, elsewhere: Callable[[], Mapping[str, Path | None]] = dict
+) -> Path:
+    """The file that a person means by a slug or by a path. Raises ``ConfigError`` where there is none.
+
+    ``elsewhere`` is asked for files by slug where the folder holds no such institution.
+    """
+    named = Path(slug_or_file)
+    if is_path(slug_or_file):
+        if named.is_file():
+            return named
+        message = "is a folder: name a YAML file in it" if named.is_dir() else "there is no such file"
+        raise ConfigError(Problem(named.absolute(), 0, "", message))
+    if re.fullmatch(SLUG, slug_or_file) and (folder / f"{slug_or_file}.yaml").is_file():
+        return folder / f"{slug_or_file}.yaml"
+    others = elsewhere()
+    if (file := others.get(slug_or_file)) is not None:
+        return file
+    slugs = sorted({known.stem for known in files(folder)} | set(others))
     hint = config_messages.did_you_mean(slug_or_file, slugs)
-    message = (
-        f"there is neither an institution nor a file `{slug_or_file}`{hint}; institutions: {', '.join(slugs) or 'none'}"
-    )
-    raise ConfigError(Problem(folder, 0, "", message))
+    message = f"there is no institution `{slug_or_file}`{hint}; there are: {', '.join(slugs) or 'none yet'}"
+    raise ConfigError(Problem(folder, 0, "", f"{message}. A file is named by its path, like ./{slug_or_file}.yaml"))
 
 
 def _blame_files(document: Document, institution: Institution) -> None:

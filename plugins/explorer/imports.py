@@ -653,10 +653,11 @@ def reach(connection: Connection, phase: str) -> None:
 
 def _record_error(connection: Connection, import_id: int, task: str, error: BaseException) -> None:
     code = getattr(error, "code", type(error).__name__)
+    message = str(error) or ("interrupted" if isinstance(error, KeyboardInterrupt) else code)
     connection.execute(  # a cause stays before what follows from it, and before all what makes the next import full
         "update ops.import set error = %s where id = %s"
         " and (error is null or %s <> 'stopped') and error ->> 'code' is distinct from %s",
-        (Jsonb({"task": task, "code": str(code), "message": str(error)}), import_id, str(code), CHANGES_LOST),
+        (Jsonb({"task": task, "code": str(code), "message": message}), import_id, str(code), CHANGES_LOST),
     )
     connection.commit()
 

@@ -58,7 +58,7 @@ _BOMS: tuple[tuple[bytes, Encoding], ...] = (
 _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"pk\x03\x04", "an Excel or OpenDocument workbook (or another zip archive)"),
     (b"pk\x05\x06", "an empty zip archive"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook (xls)"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook, an old one (xls) or one with a password"),
     (b"%pdf", "a PDF"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"{\\rtf", "a Rich Text document"),

@@ -353,10 +353,20 @@ def test_finding_an_institution(tmp_path: Path) -> None:
     assert find("lilliput", tmp_path) == file
     assert find(str(file), tmp_path) == file
     assert config.files(tmp_path) == [file]
-    with pytest.raises(ConfigError, match=r"neither an institution nor a file `liliput` \(did you mean `lilliput`\?\)"):
+    with pytest.raises(
+        ConfigError, match=r"no institution `liliput` \(did you mean `lilliput`\?\); there are: lilliput"
+    ):
         find("liliput", tmp_path)
-    with pytest.raises(ConfigError, match=r"institutions: lilliput"):
+    with pytest.raises(ConfigError, match=r"/nowhere/lilliput\.yaml: there is no such file"):
         find("nowhere/lilliput.yaml", tmp_path)
+    with pytest.raises(ConfigError, match=r"is a folder: name a YAML file in it"):
+        find(str(tmp_path), tmp_path)
+    laputa = tmp_path / "elsewhere" / "laputa.yaml"
+    assert find("laputa", tmp_path, lambda: {"laputa": laputa}) == laputa
+    with pytest.raises(
+        ConfigError, match=r"no institution `lputa` \(did you mean `laputa`\?\); there are: laputa, lilliput"
+    ):
+        find("lputa", tmp_path, lambda: {"laputa": laputa})
 
 
 # Which keys bring a full import

@@ -211,7 +211,7 @@ def test_no_mail_address_is_shown_as_a_sample() -> None:
         (b"\xef\xbb\xbf", "empty"),
         (b",,,\n,,,\n", "nothing"),
         (b"PK\x03\x04\x14\x00\x06\x00", "Excel"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old Excel"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old one \\(xls\\) or one with a password"),
         (b"%PDF-1.7\n", "PDF"),
         (b"\n <!DOCTYPE html><html>", "web page"),
         (b"<html><body><table>", "web page"),

@@ -1,6 +1,8 @@
 """What the command line prints when an import ends badly: one object about this import, and a sentence."""
 
+import contextlib
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,3 +108,50 @@ def test_diff_says_why_it_shows_nothing(explorer: Callable[..., Result], tmp_pat
     gone = explorer("diff", "lilliput", "--import", 1)
     assert gone.exit_code == 2
     assert "the history of lilliput reaches back to import 1;" in " ".join(gone.stderr.replace("│", " ").split())
+
+
+def test_ctrl_c_ends_an_import_also_where_a_library_swallows_it(
+    explorer: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def pressed(*_, **__) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    def swallowed(*_, **__) -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            pressed()
+
+    (tmp_path / "p.csv").write_text(ROW, encoding="utf-8")
+    place = yaml(tmp_path, "publications: p.csv")
+    for step in (pressed, swallowed):
+        with monkeypatch.context() as patch:
+            patch.setattr(flow, "settle", step)
+            ended = explorer("import", place, "--json")
+        made = json.loads(ended.stdout)
+        assert (ended.exit_code, made["status"]) == (130, "failed")
+        assert "privacy_filter" not in ended.stderr
+        assert "interrupted" in ended.stderr
+        assert "Traceback" not in ended.stderr
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert explorer("import", place).exit_code == 0
+
+
+def test_an_import_that_failed_before_it_counted_shows_no_numbers(explorer: Callable[..., Result], tmp_path: Path):
+    (tmp_path / "p.csv").write_text(ROW, encoding="utf-8")
+    place = yaml(tmp_path, "publications: p.csv")
+    assert "published" in explorer("import", place).stdout
+    (tmp_path / "p.csv").unlink()
+    failed = explorer("import", place)
+    assert failed.exit_code == 1
+    assert "published" not in failed.stdout
+    assert f"There is no file {tmp_path / 'p.csv'}; mend the path or put the file there." in failed.stderr
+
+
+def test_a_slug_with_a_slip_is_told_what_there_is(explorer: Callable[..., Result], tmp_path: Path):
+    (tmp_path / "p.csv").write_text(ROW, encoding="utf-8")
+    place = yaml(tmp_path, "publications: p.csv")
+    assert explorer("import", place).exit_code == 0
+    refused = explorer("import", "liliput")
+    assert "there is no institution `liliput` (did you mean `lilliput`?); there are: " in str(refused.exception)
+    place.unlink()
+    assert f"{place}" in str(explorer("import", "lilliput").exception)
+    assert "(did you mean `lilliput`?)" in " ".join(explorer("status", "liliput").stderr.replace("│", " ").split())

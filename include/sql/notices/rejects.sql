@@ -1,5 +1,5 @@
 -- Purpose: the first rejected records, so chosen that a rare reason shows beside a frequent one: the first of each reason,
---   then the second of each. "row 9" comes before "row 10".
+--   then the second of each; those of one sentence together. "row 9" comes before "row 10".
 -- Parameters: import_id, most.
 -- Row count: records, at most `most`.
 select entity, coalesce(place, key) as place, field, value, reason
@@ -11,4 +11,4 @@ from (
     order by nth, records desc, entity, rule
     limit %(most)s
 ) chosen
-order by records desc, entity, rule, nth
+order by records desc, entity, rule, min(nth) over (partition by entity, rule, reason), reason, nth

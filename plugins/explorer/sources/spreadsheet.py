@@ -201,6 +201,10 @@ class SpreadsheetSource:
         if isinstance(address, SentFile):
             return address.read()
         if isinstance(address, Path):
+            if address.is_dir():
+                raise SourceError(
+                    "file_missing", f"{address} is a folder; name a file in it, or set `watch` to the folder."
+                )
             if not address.is_file():
                 raise SourceError("file_missing", f"There is no file {address}; mend the path or put the file there.")
             return address
