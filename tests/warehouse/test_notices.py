@@ -193,6 +193,18 @@ def test_a_rare_reason_shows_beside_a_frequent_one_and_the_list_is_bounded(books
     assert len(text) < 12_000
 
 
+def test_records_with_the_same_reason_stand_together(books, server):
+    import_id = write_import(books)
+    for place, reason in ((1, "no identifier"), (2, "the cell holds two"), (3, "no identifier")):
+        reject(books, import_id, place=f"row {place}", rule="no_identifier", reason=reason)
+    with server() as sink:
+        notices.notify(books, import_id, institution())
+    text = text_of(sink.messages()[0])
+    assert [word for word in re.findall(r"row \d|No identifier|The cell holds two", text[text.index("Each of them") :])] == [
+        "No identifier", "row 1", "row 3", "The cell holds two", "row 2",
+    ]  # fmt: skip
+
+
 def test_what_a_mail_cannot_carry_is_said(books, server, monkeypatch):
     import_id = write_import(books)
     fill(books, import_id)
