@@ -56,6 +56,8 @@ def rollback(
         database.run(connection, "review/same_departments", parameters)
         for name in ("departments", "authors", "outputs", "scope"):
             database.run(connection, f"rollback/{name}", parameters)
+        for entity in ("department", "author", "output"):  # of what is put back without what privacy removed since
+            database.run(connection, f"review/{entity}_fingerprints")
         database.run(connection, "review/index")
         for entity in ("departments", "authors", "outputs"):
             database.run(connection, f"review/delta_{entity}", parameters)

@@ -144,6 +144,7 @@ def review(connection: Connection, import_: Import, institution: Institution, ab
         database.run(connection, f"review/{name}")
     database.run(connection, "review/reexamined_children", slug)
     database.run(connection, "review/outputs", slug)
+    database.run(connection, "review/output_fingerprints")
     people_whole = whole or abilities.lists_authorships
     database.run(connection, "review/scope_authors", {**slug, "whole": people_whole})
     if abilities.lists_authors:

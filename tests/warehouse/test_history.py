@@ -140,6 +140,52 @@ def test_what_came_since_goes_also_where_privacy_touched_it_in_between(warehouse
     assert [o["key"] for o in published(site)["outputs"]] == ["first"]
 
 
+def test_who_is_shown_again_after_a_rollback_is_published_whole(warehouse_dsn: str, tmp_path: Path):
+    """What was put back without a person, or a department, is not taken for what it was with them."""
+
+    def state(level: Level) -> tuple[dict[str, Output], dict[str, Author], dict[str, Department]]:
+        credits_ = (Contribution("p", "Name, As Credited", level="public", departments=("lab",)),)
+        made = Output("o", "o", identifiers=(Identifier("doi", "10.5555/o"),), contributions=credits_, level="public")
+        people = {key: Author(key, f"Name, {key}", level=level if key == "p" else "public") for key in "pq"}
+        return {"o": made}, people, {"lab": Department("lab", "Lab", level="public")}
+
+    source = ScriptedSource(abilities=Abilities(knows_privacy=True, lists_authors=True))
+    source.outputs, source.authors, source.departments = state("public")
+    site = make_site(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    before = published(site)
+    source.authors = state("private")[1]
+    do_import(site, full_import=True)
+    upkeep.rollback(site, to_import=1, by="somebody")
+    assert [o["authors"] for o in published(site)["outputs"]] == [[]]
+    upkeep.release(site)
+    source.authors = state("public")[1]
+    assert do_import(site)["tally"]["outputs"]["updated"] == 1
+    assert published(site) == before
+    again = do_import(site, full_import=True)["tally"]
+    assert [again[e]["unchanged"] for e in ("outputs", "authors", "departments")] == [1, 2, 1]
+
+
+def test_a_rollback_that_puts_back_everything_leaves_nothing_to_the_next_import(warehouse_dsn: str, tmp_path: Path):
+    dice = random.Random(1)
+    source = ScriptedSource(page_size=50)
+    for _ in range(200):
+        change(dice, source)
+    known = dict(source.outputs), dict(source.departments)
+    site = make_site(warehouse_dsn, tmp_path, source)
+    do_import(site, full_import=True)
+    for _ in range(60):
+        change(dice, source)
+    do_import(site, full_import=True)
+    upkeep.rollback(site, to_import=1, by="somebody")
+    upkeep.release(site)
+    source.outputs, source.departments = known
+    tally = do_import(site)["tally"]
+    for entity in ("outputs", "authors", "departments"):
+        assert [tally[entity][word] for word in ("added", "updated", "removed")] == [0, 0, 0], entity
+        assert tally[entity]["unchanged"] > 1, entity
+
+
 def test_a_department_that_came_since_stays_where_something_that_stays_is_in_it(warehouse_dsn: str, tmp_path: Path):
     """What turned private and was shown again stays as it is, with its new department and the one above."""
 

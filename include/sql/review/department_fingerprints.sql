@@ -1,4 +1,4 @@
--- Purpose: the fingerprints of departments whose parents are known by other keys than their records have.
+-- Purpose: a fingerprint over each department and those above it, where they are others than their records name.
 -- Row count: departments.
 update desired_department d
 set fingerprint = md5(jsonb_build_array(d.name, coalesce((

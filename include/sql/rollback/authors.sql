@@ -8,6 +8,6 @@ with departments as (
     join desired_department d on d.key = n.key
     where t.entity = 'author'
 )
-insert into desired_author (key, name, ids, fingerprint)
-select key, document ->> 'name', document -> 'ids', (document ->> 'fingerprint')::uuid
+insert into desired_author (key, name, ids)
+select key, document ->> 'name', document -> 'ids'
 from target where entity = 'author' and document is not null

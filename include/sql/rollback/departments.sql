@@ -14,6 +14,6 @@ with changed as (
             or (not exists (select from target o where o.entity = 'department' and o.key = p.key)
                 and exists (select from warehouse.department w where w.institution = %(institution)s and w.key = p.key)))
 )
-insert into desired_department (key, name, fingerprint)
-select key, document ->> 'name', (document ->> 'fingerprint')::uuid
+insert into desired_department (key, name)
+select key, document ->> 'name'
 from target where entity = 'department' and document is not null

@@ -40,7 +40,7 @@ with authors as (
     from put_back p cross join lateral jsonb_array_elements_text(p.document -> 'departments') as n (key)
     join desired_department d on d.key = n.key
 )
-insert into desired_output (key, title, type, year, venue, groups, fingerprint)
+insert into desired_output (key, title, type, year, venue, groups)
 select p.key, p.document ->> 'title', p.document ->> 'type', (p.document ->> 'year')::integer, p.document ->> 'venue',
-    array(select jsonb_array_elements_text(p.document -> 'groups')), (p.document ->> 'fingerprint')::uuid
+    array(select jsonb_array_elements_text(p.document -> 'groups'))
 from put_back p
