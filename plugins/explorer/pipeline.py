@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -47,6 +48,13 @@ PARAMS = {
         False, type="boolean", title="Dry run", description="Stop after the review and report the difference."
     ),
 }
+INSTITUTION = Param(
+    "",
+    type="string",
+    minLength=1,
+    title="Institution",
+    description="Its slug: the name of its DAG behind `import_`.",
+)
 DEFAULTS: dict[str, Any] = {
     "owner": OWNER,
     "retries": 3,
@@ -65,7 +73,6 @@ def import_dag(path: Path, institution: Institution) -> DAG:
         dag_id=f"import_{institution.slug}",
         dag_display_name=f"Import {institution.name}",
         description=f"{institution.name}: research outputs, authors and departments from {institution.source.kind}",
-        doc_md=__doc__,
         schedule=institution.cron,
         start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - the DAG's time zone applies
         catchup=False,
@@ -85,7 +92,27 @@ def import_dag(path: Path, institution: Institution) -> DAG:
         closed = close_staging(str(path), import_id).as_teardown()
         reviewed >> approved >> loaded >> linked >> mailed >> closed
 
-    return flow_of_an_import()
+    made = flow_of_an_import()
+    made.doc_md = _in_words(institution, made)
+    return made
+
+
+def _in_words(institution: Institution, flow: DAG) -> str:
+    """What the UI says about an institution's DAG, as Markdown: of each task the first line of what it says itself."""
+    tasks = [f"- `{task.label}`: {(task.doc_md or '').splitlines()[0]}" for task in flow.tasks]
+    slug = institution.slug
+    return f"""\
+Imports the research outputs, authors and departments of **{institution.name}** from a source of kind
+`{institution.source.kind}`, as `{institution.path.name}` says. Readers see the old state until `load` has published the new.
+
+{chr(10).join(tasks)}
+
+*Full import* reads everything again. *Dry run* stops after `review` and publishes nothing. `bin/explorer diff {slug}`
+lists what an import changed, or would change; `bin/explorer rejects {slug}` lists what it left out, and why.
+
+The log of a task that failed ends with what to do. Clear the task then, with what follows: it goes on where it stopped. The
+DAG `rollback` goes back to an earlier import. More: `docs/runbook.md`.
+"""
 
 
 def published_outputs(path: Path) -> Asset:
@@ -325,19 +352,33 @@ def told() -> Iterator[None]:
 
 
 def rollback_dag() -> DAG:
-    """The DAG ``rollback``: an institution as it was after an import of its history, and on hold."""
+    """Publishes what was published after an earlier import of an institution, minus what privacy has removed since.
+
+    The institution is then on hold, or else its schedule would undo this: the DAG `release` lets it go on, and its next import
+    is full. A dry run says what would change, and changes nothing.
+    """
 
     @dag(
         dag_id="rollback",
         dag_display_name="Roll an institution back",
-        doc_md=rollback_dag.__doc__,
+        doc_md=inspect.getdoc(rollback_dag),
         schedule=None,
+        is_paused_upon_creation=False,  # it has no schedule: on, whoever triggers it need not know
         start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - never scheduled
         max_active_runs=1,
         params={
-            "institution": Param("", type="string", minLength=1, description="The institution's slug."),
-            "to_import": Param(0, type="integer", description="The import after which it should be as it was."),
-            "dry_run": Param(False, type="boolean", description="Work out the difference and change nothing."),
+            "institution": INSTITUTION,
+            "to_import": Param(
+                0,
+                type="integer",
+                minimum=1,
+                title="Import",
+                description="The number of the import after which it should be as it was: its mail, the log of its"
+                " `open_import` and `bin/explorer status` say it. If it is none of them, the task's log lists them.",
+            ),
+            "dry_run": Param(
+                False, type="boolean", title="Dry run", description="Work out the difference and change nothing."
+            ),
         },
         tags=["rollback"],
         default_args={**DEFAULTS, "retries": 1},
@@ -365,16 +406,17 @@ def rollback_dag() -> DAG:
 
 
 def release_dag() -> DAG:
-    """The DAG ``release``: lifts the hold that a rollback has put an institution on; its schedule goes on."""
+    """Lifts the hold that a rollback has put an institution on: its schedule goes on, and its next import is full."""
 
     @dag(
         dag_id="release",
         dag_display_name="Release an institution",
-        doc_md=release_dag.__doc__,
+        doc_md=inspect.getdoc(release_dag),
         schedule=None,
+        is_paused_upon_creation=False,  # it has no schedule: on, whoever triggers it need not know
         start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - never scheduled
         max_active_runs=1,
-        params={"institution": Param("", type="string", minLength=1, description="The institution's slug.")},
+        params={"institution": INSTITUTION},
         tags=["rollback"],
         default_args={**DEFAULTS, "retries": 1},
     )
@@ -398,12 +440,12 @@ def release_dag() -> DAG:
 
 
 def freshness_dag(folders: Sequence[Path]) -> DAG:
-    """The DAG ``freshness``: alarms the operators about institutions whose import is overdue."""
+    """Alarms the operators, once a day for each, about institutions whose import is overdue or whose YAML is broken."""
 
     @dag(
         dag_id="freshness",
         dag_display_name="Who is late?",
-        doc_md=freshness_dag.__doc__,
+        doc_md=inspect.getdoc(freshness_dag),
         schedule="@hourly",
         start_date=datetime(2026, 1, 1, tzinfo=UTC),
         catchup=False,
@@ -426,7 +468,7 @@ def freshness_dag(folders: Sequence[Path]) -> DAG:
 
 
 def attention_dag(paths: Sequence[Path]) -> DAG:
-    """The DAG ``attention``: what is due is asked for, of all institutions together, and linked for each.
+    """Asks for the attention that is due, for all institutions together, and links it for each.
 
     It runs once a day for all institutions, and whenever outputs were published, for those of whom they are. Landing pages
     are visited where an institution wants that.
@@ -438,7 +480,7 @@ def attention_dag(paths: Sequence[Path]) -> DAG:
         dag_id="attention",
         dag_display_name="Refresh attention",
         description="Asks for the attention of outputs: new ones first, then those that changed lately, then the rest",
-        doc_md=attention_dag.__doc__,
+        doc_md=inspect.getdoc(attention_dag),
         schedule=AssetOrTimeSchedule(timetable=daily, assets=AssetAny(*published)) if published else daily,
         start_date=datetime(2026, 1, 1, tzinfo=UTC),
         catchup=False,

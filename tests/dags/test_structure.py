@@ -103,6 +103,26 @@ def test_a_broken_file_becomes_a_dag_that_fails_and_says_why_and_takes_nobody_wi
         task.python_callable()
 
 
+def test_a_dag_says_what_its_tasks_do_and_what_to_do_when_one_fails(dags):
+    flow = dags(lilliput=GOOD)["import_lilliput"]
+    said = flow.doc_md.splitlines()
+    assert "**Lilliput University**" in flow.doc_md
+    assert [line.split("`")[1] for line in said if line.startswith("- ")] == [t.label for t in flow.topological_sort()]
+    assert all(not line.endswith(": ") for line in said)
+    assert "`bin/explorer rejects lilliput`" in flow.doc_md
+
+
+def test_a_rollback_names_an_import_and_can_be_triggered_at_once(dags):
+    from airflow.sdk.exceptions import ParamValidationError
+
+    found = dags()
+    assert [found[name].is_paused_upon_creation for name in ("rollback", "release")] == [False, False]
+    params = found["rollback"].params
+    with pytest.raises(ParamValidationError):
+        params.get_param("to_import").resolve(0)
+    assert params.get_param("to_import").resolve(3) == 3
+
+
 def test_house_rules_of_every_dag(dags):
     found = dags(lilliput=GOOD, blefuscu=BROKEN)
     assert len(found) > 3
