@@ -54,10 +54,11 @@ def rollback(
         database.run(connection, "rollback/targets", parameters)
         database.run(connection, "rollback/kept", parameters)
         database.run(connection, "review/same_departments", parameters)
-        for name in ("departments", "authors", "outputs", "scope"):
-            database.run(connection, f"rollback/{name}", parameters)
-        for entity in ("department", "author", "output"):  # of what is put back without what privacy removed since
-            database.run(connection, f"review/{entity}_fingerprints")
+        for entity in ("department", "author", "output"):
+            database.run(connection, f"rollback/{entity}s", parameters)
+            database.run(connection, f"review/{entity}_fingerprints")  # it may be put back without what privacy removed
+        database.run(connection, "rollback/authorless", parameters)
+        database.run(connection, "rollback/scope", parameters)
         database.run(connection, "review/index")
         for entity in ("departments", "authors", "outputs"):
             database.run(connection, f"review/delta_{entity}", parameters)

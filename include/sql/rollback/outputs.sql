@@ -1,21 +1,13 @@
--- Purpose: the outputs that are put back, with what hung on them, as far as its other end is there. One whose authors are all
---   hidden since does not come back where the institution removes such (integration guide, "Post synchronization clean-up").
--- Parameters: institution; policy, as in orphans/remove.
+-- Purpose: the outputs that are put back, with what hung on them, as far as its other end is there.
+-- Parameters: institution.
 -- Row count: outputs put back.
-with authors as (
+with put_back as (
+    select key, document from target where entity = 'output' and document is not null
+), authors as (
     select key from desired_author
     union
     select w.key from warehouse.author w
     where w.institution = %(institution)s and not exists (select from target t where t.entity = 'author' and t.key = w.key)
-), authorless as (
-    update target set document = null
-    where entity = 'output' and document is not null and %(policy)s = 'remove_authorless_and_privacy'
-        and not exists (
-            select from jsonb_to_recordset(document -> 'authorships') as a (author_key text) join authors on key = author_key)
-    returning key
-), put_back as (
-    select key, document from target
-    where entity = 'output' and document is not null and key not in (select key from authorless)
 ), identifiers as (
     insert into desired_output_identifier (output_key, scheme, value, derived)
     select p.key, i.scheme, i.value, i.derived
