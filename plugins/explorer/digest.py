@@ -37,6 +37,7 @@ ENTITIES: Mapping[str, tuple[str, str]] = {
     "author": ("author", "authors"),
     "department": ("department", "departments"),
     "authorship": ("link of an author and a research output", "links of authors and research outputs"),
+    "part": ("list of the source", "lists of the source"),
 }
 REMOVED: Mapping[str, str] = {
     "deleted": "deleted at the source",

@@ -10,7 +10,7 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from datetime import timedelta
@@ -256,7 +256,7 @@ def settle(place: Site, import_id: int, *, stays: bool = False) -> None:
             staging.read_part(connection, import_, source, part, lambda _: None)
         counts = staging.settle(connection, import_)
         log.info(
-            "staged %s; %d copies, %d deleted, %d unreadable, %d published but absent", staging.counts(connection),
+            "staged %s; %d copies, %d deleted, %d unreadable, %d published but absent", _each(staging.counts(connection)),
             counts["duplicates"], counts["deleted"], counts["refused"], counts["absent"],
         )  # fmt: skip
         repairs = connection.execute(
@@ -270,6 +270,10 @@ def settle(place: Site, import_id: int, *, stays: bool = False) -> None:
             log.warning("%s is incomplete: %s", part, sentence)
         for part, sentence in staging.notes_on_parts(connection):
             log.warning("%s: %s", part, sentence)
+
+
+def _each(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {entity}s" for entity, number in counts.items())
 
 
 def validate(place: Site, import_id: int, *, stays: bool = False) -> None:
@@ -295,7 +299,7 @@ def validate(place: Site, import_id: int, *, stays: bool = False) -> None:
             raise HaltedError("not_trustworthy", "; ".join(result.table_failures))
         counts = staging.finish_validation(connection, joins_records=abilities.joins_records)
         rejected = staging.counts(connection, "rejected")
-        log.info("rejected %s; excluded %d outputs", rejected, counts["excluded"])
+        log.info("rejected %s; excluded %d outputs", _each(rejected), counts["excluded"])
         warehouse.report_records(connection, import_, place.institution, abilities)
         database.run(connection, "review/first_tally", {"institution": place.institution.slug, "import_id": import_.id})
         connection.commit()

@@ -53,7 +53,7 @@ INSTITUTION = Param(
     type="string",
     minLength=1,
     title="Institution",
-    description="Its slug: the name of its DAG behind `import_`.",
+    description="Its slug: the name of its DAG behind import_.",
 )
 DEFAULTS: dict[str, Any] = {
     "owner": OWNER,
@@ -374,7 +374,7 @@ def rollback_dag() -> DAG:
                 minimum=1,
                 title="Import",
                 description="The number of the import after which it should be as it was: its mail, the log of its"
-                " `open_import` and `bin/explorer status` say it. If it is none of them, the task's log lists them.",
+                " open_import and bin/explorer status say it. If it is none of them, the task's log lists them.",
             ),
             "dry_run": Param(
                 False, type="boolean", title="Dry run", description="Work out the difference and change nothing."

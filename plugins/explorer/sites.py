@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from explorer import config, connections, database, local, uploads
+from explorer import config, config_messages, connections, database, local, uploads
 from explorer.asking import Files, Turns
 from explorer.config import Institution
 from explorer.imports import HaltedError, Import
@@ -126,7 +126,12 @@ def rules_version() -> str:
 def site_of(slug: str) -> Site:
     """The institution of that slug, with the YAML that it was last imported with."""
     with database.connect(local.warehouse_dsn()) as connection:
-        row = connection.execute("select configured_in from ops.institution where slug = %s", (slug,)).fetchone()
-    if row is None or not row[0]:
-        raise HaltedError("no_such_institution", f"{slug} was never imported into this warehouse")
-    return site(row[0])
+        rows = connection.execute(
+            "select slug, configured_in from ops.institution where configured_in is not null order by slug"
+        )
+        known = {str(slug): str(file) for slug, file in rows.fetchall()}
+    if slug not in known:
+        hint = config_messages.did_you_mean(slug, list(known))
+        message = f"{slug} was never imported into this warehouse{hint}; it knows: {', '.join(known) or 'none yet'}"
+        raise HaltedError("no_such_institution", message)
+    return site(known[slug])

@@ -114,8 +114,17 @@ def rollback(place: Site, *, to_import: int, by: str, dry_run: bool = False, run
             dry_run=dry_run,
             run_key=run_key,
         )
-        if not dry_run:
-            attention.link_known(connection, place.institution.slug)
+        slug = place.institution.slug
+        if dry_run:
+            log.info("a dry run: `bin/explorer diff %s --import %d` lists what would change", slug, made)
+        else:
+            log.info(
+                "import %d is the rollback; %s is on hold until the DAG `release`, or `bin/explorer release %s`",
+                made,
+                slug,
+                slug,
+            )
+            attention.link_known(connection, slug)
         return made
 
 

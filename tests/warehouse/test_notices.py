@@ -193,6 +193,17 @@ def test_a_rare_reason_shows_beside_a_frequent_one_and_the_list_is_bounded(books
     assert len(text) < 12_000
 
 
+def test_a_note_on_a_whole_list_is_told_with_the_others(books, server):
+    import_id = write_import(books)
+    note(books, import_id, entity="part", place="publications", severity="warning", message="There is no groups file.")
+    with server() as sink:
+        notices.notify(books, import_id, institution())
+    message = sink.messages()[0]
+    assert "There is no groups file. (please check)" in text_of(message)
+    [content] = message.attachments.values()
+    assert b'"note","list of the source","publications"' in content
+
+
 def test_records_with_the_same_reason_stand_together(books, server):
     import_id = write_import(books)
     for place, reason in ((1, "no identifier"), (2, "the cell holds two"), (3, "no identifier")):
