@@ -508,6 +508,9 @@ def close_staging(place: Site, import_id: int, *, may_wait: bool = False) -> str
     """
     with database.connect(place.dsn, application=imports.session(import_id, "close_staging")) as connection:
         import_ = imports.get(connection, import_id)
+        if import_.status == "running" and not imports.is_ours(connection, import_):
+            log.warning("import %d is left alone: somebody else has taken it over and goes on with it", import_id)
+            return import_.status
         if import_.status == "running":
             imports.end(connection, import_id, "failed", code="stopped", message="a task failed; its log says why")
         if import_.status == "awaiting_approval" and not may_wait:
@@ -585,6 +588,9 @@ def go_on(
         link_attention(place, import_id)
         hear("notify", None)
         notify(place, import_id)
+    except Exception as error:
+        imports.record_cause(place.dsn, import_id, error)
+        raise
     finally:
         hear("close_staging", None)
         close_staging(place, import_id, may_wait=True)

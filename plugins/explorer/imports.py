@@ -7,6 +7,7 @@ with the name of its holder, so that one that is known to be dead is taken over 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -604,6 +605,27 @@ def _still_ours(connection: Connection, import_id: int) -> None:
         raise HaltedError("taken_over", f"import {import_id} is no longer at work here: somebody else took over")
 
 
+def is_ours(connection: Connection, import_: Import) -> bool:
+    """Whether this run, or at a terminal this process, has not lost an import to another one that went on with it."""
+    attempt = ATTEMPT.get()
+    if attempt is not None:
+        return attempt.run_key == import_.run_key
+    held = connection.execute("select holder from ops.lease where import_id = %s", (import_.id,)).fetchone()
+    return held is None or held[0] in ({}, holder())
+
+
+def record_cause(dsn: str, import_id: int, error: BaseException) -> None:
+    """Why an import failed, where no step could write that down: it stopped before it began, or for another's sake."""
+    with contextlib.suppress(psycopg.Error, WarehouseUnusableError), database.connect(dsn) as connection:
+        if is_ours(connection, get(connection, import_id)):
+            connection.execute(
+                "update ops.import set error = %s where id = %s and status = 'running'"
+                " and coalesce(error ->> 'code', 'stopped') = 'stopped'",
+                (_told(error, ""), import_id),
+            )
+            connection.commit()
+
+
 def _let_in(connection: Connection, import_: Import, task: str, *, note: bool) -> None:
     """Only the latest attempt of a task, in the latest run.
 
@@ -652,14 +674,19 @@ def reach(connection: Connection, phase: str) -> None:
 
 
 def _record_error(connection: Connection, import_id: int, task: str, error: BaseException) -> None:
-    code = getattr(error, "code", type(error).__name__)
-    message = str(error) or ("interrupted" if isinstance(error, KeyboardInterrupt) else code)
+    told = _told(error, task)
     connection.execute(  # a cause stays before what follows from it, and before all what makes the next import full
         "update ops.import set error = %s where id = %s"
         " and (error is null or %s <> 'stopped') and error ->> 'code' is distinct from %s",
-        (Jsonb({"task": task, "code": str(code), "message": message}), import_id, str(code), CHANGES_LOST),
+        (told, import_id, told.obj["code"], CHANGES_LOST),
     )
     connection.commit()
+
+
+def _told(error: BaseException, task: str) -> Jsonb:
+    code = str(getattr(error, "code", type(error).__name__))
+    message = str(error).strip() or ("interrupted" if isinstance(error, KeyboardInterrupt) else code)
+    return Jsonb({"task": task, "code": code, "message": message})
 
 
 def _record_time(connection: Connection, import_id: int, task: str, seconds: float, *, stays: bool) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -349,6 +350,49 @@ def test_a_worker_that_was_left_for_dead_is_fenced_off(site: ScriptedSite):
         imports.take(connection, import_id, imports.WORKING, by={"host": "another", "pid": 1, "started": 1.0})
     with pytest.raises(HaltedError, match="somebody else took over"):
         flow.validate(site, import_id, stays=True)
+
+
+@pytest.mark.parametrize("scheduled", [False, True])
+def test_who_was_left_for_dead_does_not_end_what_another_goes_on_with(
+    site: ScriptedSite, source: ScriptedSource, monkeypatch: pytest.MonkeyPatch, *, scheduled: bool
+):
+    """A command line, or a run, that wakes while its successor is at work: it stops, and its last step leaves all alone."""
+    if scheduled:
+        first = imports.Attempt("first", 1)
+        monkeypatch.setattr(imports, "ATTEMPT", SimpleNamespace(get=lambda: first))
+
+    def taken_over(part: str, at: int) -> None:
+        if part == "outputs" and at:
+            source.before_page = lambda *_: None
+            with database.connect(site.dsn) as connection:
+                imports.fence(connection, 1)
+                holder = "{}" if scheduled else '{"pid": 1, "host": "another"}'
+                connection.execute(
+                    "update ops.lease set holder = %s::jsonb, until = now() + interval '1 hour'", (holder,)
+                )
+                connection.execute("update ops.import set run_key = 'second'")
+                connection.commit()
+
+    source.before_page = taken_over
+    with pytest.raises((HaltedError, database.WarehouseUnusableError)):
+        flow.run(site, Request(run_key="first", stays=not scheduled))
+    with database.connect(site.dsn) as connection:
+        assert connection.execute("select status, error from ops.import").fetchall() == [("running", None)]
+
+
+def test_the_cause_is_told_not_what_follows_from_it(site: ScriptedSite, source: ScriptedSource, monkeypatch):
+    """Also where a step failed before it could write anything down."""
+
+    def fails(*_args: object, **_named: object) -> None:
+        raise psycopg.errors.QueryCanceled("canceling statement due to statement timeout")
+
+    monkeypatch.setattr(imports, "_want_phase", fails)
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        do_import(site)
+    with database.connect(site.dsn) as connection:
+        assert (
+            descriptions.object_of(connection, 1)["error"]["message"] == "canceling statement due to statement timeout"
+        )
 
 
 def test_a_session_s_name_fits_into_what_postgres_keeps(site: ScriptedSite):
