@@ -228,12 +228,14 @@ def upload(
     if isinstance(files, uploads.Sent) and isinstance(files.report, report.Report) and not as_json:
         _write(report.as_text(files.report))
     request = Request(run_key=f"cli-{uuid.uuid4()}", dry_run=dry_run, stays=True)
-    _go(
-        place,
-        request.run_key,
-        lambda hear: flow.run(place, request, files=files, approved=approve, listen=hear),
-        as_json=as_json,
-    )
+
+    def go(listen: flow.Listener) -> None:
+        try:
+            flow.run(place, request, files=files, approved=approve, listen=listen)
+        except BusyError as error:
+            raise BusyError(error.code, f"{error}; these files were not stored: send them again then") from error
+
+    _go(place, request.run_key, go, as_json=as_json)
 
 
 @app.command("uploads")

@@ -508,7 +508,7 @@ def close_staging(place: Site, import_id: int, *, may_wait: bool = False) -> str
     """
     with database.connect(place.dsn, application=imports.session(import_id, "close_staging")) as connection:
         import_ = imports.get(connection, import_id)
-        if import_.status == "running" and not imports.is_ours(connection, import_):
+        if import_.status in {"running", "awaiting_approval"} and not imports.is_ours(connection, import_):
             log.warning("import %d is left alone: somebody else has taken it over and goes on with it", import_id)
             return import_.status
         if import_.status == "running":

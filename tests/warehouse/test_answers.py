@@ -149,3 +149,17 @@ def test_a_call_while_an_import_waits_says_so_and_has_not_failed(explorer: Calla
     assert "import 2 waits for approval, nothing has changed yet" in explorer("import", place).stdout
     assert explorer("approve", place).exit_code == 0
     assert explorer("import", place).exit_code == 0
+
+
+def test_files_that_are_sent_while_an_import_waits_are_not_stored_and_that_is_said(
+    explorer: Callable[..., Result], tmp_path: Path
+):
+    place = tmp_path / "lilliput.yaml"
+    place.write_text("name: Lilliput\nsource: {kind: spreadsheet}\n", encoding="utf-8")
+    for number, status in ((60, 0), (20, 3), (59, 3)):
+        rows = [f"Gulliver,Eggs,10.5555/waits.{n}\n" for n in range(number)]
+        (sheet := tmp_path / f"{number}.csv").write_text("Author,Department,DOI\n" + "".join(rows), encoding="utf-8")
+        sent = explorer("upload", place, sheet)
+        assert sent.exit_code == status
+    assert "these files were not stored: send them again then" in sent.stderr
+    assert len(json.loads(explorer("uploads", "lilliput", "--json").stdout)) == 2
