@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
+import psycopg
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
@@ -52,7 +53,7 @@ app = typer.Typer(
     "An institution is named by its slug (its YAML lies in include/institutions, or it was imported before) or by the path"
     " of its YAML. Start with `check`, then `import --dry-run`, then `import`.\n\n"
     "Exit status: 0 done, 1 the import failed or `check` found something wrong, 2 the call or the configuration is wrong,"
-    " 3 it waits for approval and nothing has changed.",
+    " 3 it waits for approval and nothing has changed, 130 it was interrupted.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -724,6 +725,12 @@ def _say(error: Exception) -> None:
         error, ConfigError | ConnectionUnusableError | LocalError | WarehouseUnusableError | HaltedError | SourceError
     ):
         errors.print(f"[red]{_plain(error)}[/]")
+    elif isinstance(error, psycopg.errors.DiskFull):
+        errors.print(
+            "[red]the disk of the warehouse is full: free some, or give it more, and run this again; nothing half done stays[/]"
+        )
+    elif isinstance(error, OSError) and error.strerror:
+        errors.print(f"[red]{_plain(error.strerror)}{_plain(f': {error.filename}' if error.filename else '')}[/]")
     else:
         logging.getLogger("explorer").info("what happened", exc_info=error)
         sentence = f"{type(error).__name__}: {error}"
@@ -736,7 +743,7 @@ def run() -> None:
     """The entry point: known troubles become one sentence and an exit status, never a traceback."""
     try:
         app(prog_name="bin/explorer")
-    except (ConfigError, ConnectionUnusableError, LocalError, WarehouseUnusableError) as error:
+    except (ConfigError, ConnectionUnusableError, LocalError, WarehouseUnusableError, OSError) as error:
         _say(error)
         sys.exit(WRONG_CALL)
     except Exception as error:  # noqa: BLE001 - the last line of defence

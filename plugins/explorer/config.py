@@ -694,8 +694,11 @@ def _blame_files(document: Document, institution: Institution) -> None:
     """Mapping files stand beside the YAML: one that is missing is a mistake in the YAML."""
     for key, location in _content_files(institution, ()):
         place = institution.locate(location)
-        if isinstance(place, Path) and not place.is_file():
-            document.blame(key, f"there is no file {place}")
+        try:
+            if isinstance(place, Path) and not place.is_file():
+                document.blame(key, f"there is no file {place}")
+        except OSError as error:  # a folder that may not be entered
+            document.blame(key, f"{place} cannot be read: {error.strerror}")
 
 
 def _content_files(settings: Settings, above: Key) -> Iterator[tuple[Key, str]]:

@@ -348,6 +348,21 @@ def test_a_file_among_the_institutions_has_the_name_of_its_slug(
     assert message.endswith("allowed here: lilliput")
 
 
+def test_a_file_in_a_closed_folder_is_a_mistake_of_this_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))  # as Python 3.11 does; root may enter every folder
+
+    file = write(tmp_path, f"name: L\n{SPREADSHEET}\ndepartments: {{file: closed/departments.csv}}\n")
+    monkeypatch.setattr(Path, "is_file", closed)
+    [(_, key, message)] = problems(file)
+    assert (key, message) == (
+        "departments.file",
+        f"{tmp_path}/closed/departments.csv cannot be read: Permission denied",
+    )
+
+
 def test_finding_an_institution(tmp_path: Path) -> None:
     file = write(tmp_path, f"name: L\n{SPREADSHEET}")
     assert find("lilliput", tmp_path) == file

@@ -1,6 +1,7 @@
 """Rows of a publications spreadsheet become outputs, and everything mended, left out or refused is said."""
 
 import csv
+import errno
 import functools
 import io
 import json
@@ -491,8 +492,19 @@ def test_the_source_of_an_institution(groups: str, departments: str, key: str | 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="There is no file"):
         records(source(tmp_path / "publications.csv"))
+    with pytest.raises(SourceError, match="is a folder; name a file in it"):
+        records(source(tmp_path))
     with pytest.raises(SourceError, match="No publications file was sent yet"):
         records(source(None))
+
+
+def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(path: Path, *_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))  # root may read everything
+
+    monkeypatch.setattr(Path, "open", closed)
+    with pytest.raises(SourceError, match=r"publications\.csv cannot be read \(Permission denied\); mend"):
+        records(source(tmp_path / "publications.csv"))
 
 
 # --- rows that are refused

@@ -201,13 +201,16 @@ class SpreadsheetSource:
         if isinstance(address, SentFile):
             return address.read()
         if isinstance(address, Path):
-            if address.is_dir():
-                raise SourceError(
-                    "file_missing", f"{address} is a folder; name a file in it, or set `watch` to the folder."
-                )
-            if not address.is_file():
-                raise SourceError("file_missing", f"There is no file {address}; mend the path or put the file there.")
-            return address
+            try:
+                with address.open("rb"):
+                    return address
+            except FileNotFoundError:
+                message = f"There is no file {address}; mend the path or put the file there."
+            except IsADirectoryError:
+                message = f"{address} is a folder; name a file in it, or set `watch` to the folder."
+            except OSError as error:
+                message = f"{address} cannot be read ({error.strerror}); mend the path, or who may read it."
+            raise SourceError("file_missing", message)
         with self.session() as session:
             answer = session.get(address)
         if answer.status != HTTPStatus.OK:
