@@ -448,7 +448,11 @@ def _print_import(place: sites.Site, made: Mapping[str, Any]) -> None:
             console.print(f"`bin/explorer rejects {place.institution.slug}` lists the rejected and excluded records")
     _print_purges(made)
     if "error" in made:
-        errors.print(f"[red]{_plain(made['error'].get('task', ''))}: {_plain(made['error']['message'])}[/]")
+        errors.print(f"[red]{_error(made)}[/]")
+
+
+def _error(made: Mapping[str, Any]) -> str:
+    return _plain(": ".join(str(made["error"][key]) for key in ("task", "message") if made["error"].get(key)))
 
 
 def _print_purges(made: Mapping[str, Any]) -> None:
@@ -491,7 +495,7 @@ def status(
         _print_json(made)
         return
     columns = ("import", "mode", "status", "outputs", "authors", "departments", "rejected", "attention", "seconds")
-    table = Table("institution", *columns)
+    table = Table("slug", "institution", *columns)
     for m in made:
         tally = m["tally"]
         now = published.get(m["institution"], {})  # also where the last import changed nothing
@@ -500,10 +504,13 @@ def status(
         seconds = f"{sum(m['seconds'].values()):.1f}"
         name = _plain(names[m["institution"]])
         ended = m["status"].replace("_", " ")
-        table.add_row(name, str(m["import_id"]), m["mode"], ended, *numbers, rejected, _attention(m), seconds)
+        cells = (m["mode"], ended, *numbers, rejected, _attention(m), seconds)
+        table.add_row(m["institution"], name, str(m["import_id"]), *cells)
     _console().print(table if made else "No institution was imported yet: `bin/explorer import FILE`.")
-    for m in made:
-        if institution and (sentence := digest.attention(m["attention"])):
+    for m in made if institution else ():
+        if "error" in m:
+            _console().print(f"import {m['import_id']} {m['status']} in {_error(m)}", soft_wrap=True)
+        if sentence := digest.attention(m["attention"]):
             _console().print(f"attention: {_plain(sentence)}")
 
 

@@ -84,7 +84,15 @@ def test_what_would_change_is_not_told_as_if_it_had(explorer: Callable[..., Resu
         assert {"would be removed │ 40", "would be published │ 20"} <= {_squeezed(line) for line in said.splitlines()}
     assert explorer("reject", place).exit_code == 0
     (line,) = [line for line in explorer("status", "lilliput").stdout.splitlines() if "Lilliput" in line]
-    assert [cell.strip() for cell in line.split("│")][2:7] == ["3", "full", "declined", "60", "1"]
+    assert [cell.strip() for cell in line.split("│")][1:8] == [
+        "lilliput",
+        "Lilliput",
+        "3",
+        "full",
+        "declined",
+        "60",
+        "1",
+    ]
 
 
 def _squeezed(line: str) -> str:
@@ -143,7 +151,9 @@ def test_an_import_that_failed_before_it_counted_shows_no_numbers(explorer: Call
     failed = explorer("import", place)
     assert failed.exit_code == 1
     assert "published" not in failed.stdout
-    assert f"There is no file {tmp_path / 'p.csv'}; mend the path or put the file there." in failed.stderr
+    sentence = f"There is no file {tmp_path / 'p.csv'}; mend the path or put the file there."
+    assert sentence in failed.stderr
+    assert f"import 2 failed in read publications: {sentence}" in explorer("status", "lilliput").stdout
 
 
 def test_a_slug_with_a_slip_is_told_what_there_is(explorer: Callable[..., Result], tmp_path: Path):
