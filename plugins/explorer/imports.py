@@ -702,22 +702,24 @@ def _record_time(connection: Connection, import_id: int, task: str, seconds: flo
 
 @contextmanager
 def _lease(dsn: str, import_id: int) -> Iterator[None]:
-    """Renews the lease while a task works, from a thread and a connection of its own."""
+    """Renews the lease while a task works, from a thread and a connection of its own; one that breaks is made anew."""
     done = threading.Event()
 
     def renew() -> None:
-        try:
-            with database.connect(dsn, application=session(import_id, "lease")) as connection:
-                connection.autocommit = True
-                while True:
-                    connection.execute(
-                        "update ops.lease set until = now() + %s where import_id = %s and holder = %s",
-                        (WORKING, import_id, Jsonb(holder())),
-                    )
-                    if done.wait(HEARTBEAT_SECONDS):
-                        return
-        except (psycopg.OperationalError, WarehouseUnusableError) as error:
-            log.warning("the lease of import %d is renewed no longer: %s", import_id, str(error).strip())
+        while not done.is_set():
+            try:
+                with database.connect(dsn, application=session(import_id, "lease")) as connection:
+                    connection.autocommit = True
+                    while True:
+                        connection.execute(
+                            "update ops.lease set until = now() + %s where import_id = %s and holder = %s",
+                            (WORKING, import_id, Jsonb(holder())),
+                        )
+                        if done.wait(HEARTBEAT_SECONDS):
+                            return
+            except (psycopg.Error, WarehouseUnusableError) as error:
+                log.warning("the lease of import %d could not be renewed: %s", import_id, str(error).strip())
+                done.wait(HEARTBEAT_SECONDS)
 
     thread = threading.Thread(target=renew, name=f"lease-{import_id}", daemon=True)
     thread.start()
