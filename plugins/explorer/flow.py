@@ -388,8 +388,9 @@ def review(place: Site, import_id: int, *, approved: bool = False, stays: bool =
             return "dry_run"
         sentences = result.needs_approval(institution.limits.max_removed_share)
         if not sentences or approved:
+            alarms = warehouse.turned_private(connection, institution.slug)
             connection.commit()
-            if result.removed_by_privacy:
+            if alarms:
                 _tell_of_privacy(institution, import_id, result.removed_by_privacy)
             return "running"
         purged = warehouse.purge(connection, import_)

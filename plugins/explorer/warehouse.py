@@ -248,6 +248,13 @@ def report_records(connection: Connection, import_: Import, institution: Institu
         database.run(connection, "review/joined_notes", {"import_id": import_.id})
 
 
+def turned_private(connection: Connection, slug: str) -> bool:
+    """Whether anything that is published turned private, an authorship of what stays included."""
+    if not connection.execute("select warehouse.has_leaves(%s)", (slug,)).fetchall()[0][0]:
+        return False
+    return bool(_one(connection, "load/purge_needed", None, {"authorship": _leaf("authorship", slug)}))
+
+
 def purge(connection: Connection, import_: Import) -> int | None:
     """Takes what turned private out of what is published, as an import of its own, while the rest of ``import_`` waits.
 
@@ -257,7 +264,7 @@ def purge(connection: Connection, import_: Import) -> int | None:
     slug = import_.institution
     tables = [table for thing in THINGS for table in (thing.table, *(link.table for link in thing.links))]
     leaves: dict[str, sql.Composable] = {table: _leaf(table, slug) for table in tables}
-    if not _one(connection, "load/purge_needed", None, leaves):
+    if not turned_private(connection, slug):
         return None
     connection.execute("select from ops.institution where slug = %s for update", (slug,))
     connection.execute("delete from delta where action <> 'remove' or reason <> 'privacy'")

@@ -141,6 +141,16 @@ def test_no_purge_where_nobody_turned_private_and_none_in_a_dry_run(site: Script
     assert published(site) == much_goes
 
 
+def test_an_authorship_that_alone_turned_private_alarms_once(site: ScriptedSite, source: ScriptedSource):
+    source.put(wrote("o2", "vv", "ww", told="private"))
+    made = do_import(site, full_import=True)
+    assert made["status"] == "succeeded"
+    (alarm,) = site.scripted.heard
+    assert "import 2 removes what turned private: authorships were removed by privacy" in alarm
+    do_import(site, full_import=True)
+    assert len(site.scripted.heard) == 1
+
+
 @pytest.mark.parametrize("waits", [True, False])
 def test_no_earlier_staging_names_who_turned_private_since(site: ScriptedSite, source: ScriptedSource, *, waits: bool):
     """Neither a dry run's nor that of an import that failed."""
