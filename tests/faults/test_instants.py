@@ -156,7 +156,7 @@ def test_a_worker_that_was_left_for_dead_writes_nothing_beside_its_retry_or_afte
 def test_a_command_line_that_was_left_for_dead(undisturbed, database_like, tmp_path, monkeypatch):
     """Its lease runs out, another call takes over, the first one wakes in any of its steps."""
     monkeypatch.setattr(flow, "OPENING_MILLISECONDS", 2_000)
-    monkeypatch.setattr(imports, "LOCKED_MILLISECONDS", 500)
+    monkeypatch.setattr(imports, "LOCKED_MILLISECONDS", 2_000)
     monkeypatch.setattr(imports, "HEARTBEAT_SECONDS", 0.3)
     for lease in ("WORKING", "BETWEEN_TASKS"):
         monkeypatch.setattr(imports, lease, timedelta(seconds=2))
