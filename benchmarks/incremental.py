@@ -25,7 +25,7 @@ if __name__ == "__main__":
 
 import psycopg
 import requests
-from oai_server import CHANGED, server
+from oai_server import CHANGED, YAML, server
 from psycopg import sql
 from rich.console import Console
 from rich.table import Table
@@ -40,16 +40,6 @@ if TYPE_CHECKING:
 
 SHARE = 0.1
 AUTHORS, UNITS = 5_000, 40
-YAML = """\
-name: Lilliput University
-source:
-  kind: oai_pmh
-  platform: generic
-  url: {url}
-  windows: 1
-  allow_private_hosts: true
-  politeness: {{requests_per_second: 100}}
-"""
 WRITTEN = """
     select relname, n_tup_ins + n_tup_upd + n_tup_del
     from pg_stat_user_tables where relname ~ '__lilliput$' or relname = 'change' order by relname

@@ -23,7 +23,7 @@ if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "plugins"), str(Path(__file__).resolve().parents[1])]
 
 import psycopg
-from oai_server import server
+from oai_server import YAML, server
 from psycopg import sql
 from rich.console import Console
 from rich.table import Table
@@ -31,16 +31,6 @@ from rich.table import Table
 from explorer import config, database, flow, imports, local, sites, staging
 from explorer.imports import Request
 
-YAML = """\
-name: Brobdingnag Institute
-source:
-  kind: oai_pmh
-  platform: generic
-  url: {url}
-  windows: 1
-  allow_private_hosts: true
-  politeness: {{requests_per_second: 100}}
-"""
 SIZES, QUICK_SIZES = (100_000, 1_000_000), (20_000, 60_000)
 MOST_GROWTH = 0.10
 

@@ -24,6 +24,16 @@ from simulators.serving import Answer, Call, Simulator
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+YAML = """\
+name: Brobdingnag Institute
+source:
+  kind: oai_pmh
+  platform: generic
+  url: {url}
+  windows: 1
+  allow_private_hosts: true
+  politeness: {{requests_per_second: 100}}
+"""
 PAGE_SIZE = 100
 HOST = "repository.brobdingnag.example"
 IDENTIFY = (

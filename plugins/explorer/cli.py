@@ -24,7 +24,6 @@ from rich.table import Table
 
 from explorer import (
     config,
-    config_messages,
     database,
     descriptions,
     digest,
@@ -135,9 +134,7 @@ def _slug(connection: database.Connection, name: str) -> str:
         slug = config.load(config.find(name)).slug
     rows = [str(r[0]) for r in connection.execute("select slug from ops.institution order by slug").fetchall()]
     if slug not in rows:
-        known = ", ".join(rows) if rows else "none yet"
-        hint = config_messages.did_you_mean(slug, rows)
-        raise typer.BadParameter(f"{slug} was never imported into this warehouse{hint}; it knows: {known}")
+        raise typer.BadParameter(sites.never_imported(slug, rows))
     return slug
 
 

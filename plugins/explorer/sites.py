@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -131,7 +132,11 @@ def site_of(slug: str) -> Site:
         )
         known = {str(slug): str(file) for slug, file in rows.fetchall()}
     if slug not in known:
-        hint = config_messages.did_you_mean(slug, list(known))
-        message = f"{slug} was never imported into this warehouse{hint}; it knows: {', '.join(known) or 'none yet'}"
-        raise HaltedError("no_such_institution", message)
+        raise HaltedError("no_such_institution", never_imported(slug, list(known)))
     return site(known[slug])
+
+
+def never_imported(slug: str, known: Sequence[str]) -> str:
+    """The sentence on an institution that the warehouse does not know; ``known`` are those that it does."""
+    hint = config_messages.did_you_mean(slug, known)
+    return f"{slug} was never imported into this warehouse{hint}; it knows: {', '.join(known) or 'none yet'}"

@@ -50,9 +50,8 @@ def link_again(path: str) -> str:
     """Links an institution's outputs with what is known of their attention now, and makes its sums anew."""
     place = sites.site(path)
     with database.connect(place.dsn, application="explorer attention") as connection:
-        summary = attention.link_known(connection, place.institution.slug) | landing_pages.told(
-            connection, place.institution
-        )
+        summary = attention.link_known(connection, place.institution.slug)
+        summary |= landing_pages.told(connection, place.institution)
         connection.execute(
             "update ops.import set attention = %(now)s || jsonb_strip_nulls(jsonb_build_object("
             "'asked', attention -> 'asked', 'calls', attention -> 'calls'))"  # what the import itself asked
@@ -118,12 +117,8 @@ def rollback(place: Site, *, to_import: int, by: str, dry_run: bool = False, run
         if dry_run:
             log.info("a dry run: `bin/explorer diff %s --import %d` lists what would change", slug, made)
         else:
-            log.info(
-                "import %d is the rollback; %s is on hold until the DAG `release`, or `bin/explorer release %s`",
-                made,
-                slug,
-                slug,
-            )
+            end = f"until the DAG `release`, or `bin/explorer release {slug}`"
+            log.info("import %d is the rollback; %s is on hold %s", made, slug, end)
             attention.link_known(connection, slug)
         return made
 

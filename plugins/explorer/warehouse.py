@@ -250,7 +250,7 @@ def report_records(connection: Connection, import_: Import, institution: Institu
 
 def turned_private(connection: Connection, slug: str) -> bool:
     """Whether anything that is published turned private, an authorship of what stays included."""
-    if not connection.execute("select warehouse.has_leaves(%s)", (slug,)).fetchall()[0][0]:
+    if not _has_leaves(connection, slug):
         return False
     return bool(_one(connection, "load/purge_needed", None, {"authorship": _leaf("authorship", slug)}))
 
@@ -299,6 +299,11 @@ def purge(connection: Connection, import_: Import) -> int | None:
     return int(number)
 
 
+def _has_leaves(connection: Connection, slug: str) -> bool:
+    """Whether anything of an institution was ever published here."""
+    return bool(connection.execute("select warehouse.has_leaves(%s)", (slug,)).fetchall()[0][0])
+
+
 def _leaf(table: str, slug: str) -> sql.Identifier:
     return sql.Identifier("warehouse", f"{table}__{slug}")
 
@@ -345,7 +350,7 @@ def apply_delta(connection: Connection, import_: Import) -> bool:
     A row that came or went changes the institution's shape; one that changed in place does not.
     """
     slug = import_.institution
-    first = connection.execute("select not warehouse.has_leaves(%s)", (slug,)).fetchall()[0][0] is True
+    first = not _has_leaves(connection, slug)
     if first:
         connection.execute("select warehouse.open_leaves(%s)", (slug,))
     rows = [

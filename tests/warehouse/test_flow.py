@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -593,3 +594,27 @@ def _everything(connection: psycopg.Connection) -> str:
         for schema, table in tables
         for row in connection.execute(f'select t::text from "{schema}"."{table}" t')
     )
+
+
+def test_a_lease_is_renewed_again_after_its_session_was_ended(site: ScriptedSite, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(imports, "HEARTBEAT_SECONDS", 0.05)
+    import_id = flow.open_import(site, Request(run_key="renewed", stays=True))
+
+    def until(connection: psycopg.Connection) -> object:
+        return connection.execute("select until from ops.lease where import_id = %s", (import_id,)).fetchone()[0]
+
+    with (
+        psycopg.connect(site.dsn, autocommit=True) as connection,
+        imports.working(site.dsn, import_id, "plan_parts", wants="opened", stays=True),
+    ):
+        for _ in range(2):
+            before = until(connection)
+            deadline = time.monotonic() + 20
+            while until(connection) == before:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            ended = connection.execute(
+                "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = %s",
+                (imports.session(import_id, "lease"),),
+            ).fetchall()
+            assert ended == [(True,)]

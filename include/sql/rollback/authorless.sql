@@ -1,6 +1,6 @@
 -- Purpose: an output that would come back with none of its authors, since privacy has hidden them, stays away where the
---   institution removes such (integration guide, "Post synchronization clean-up"). One that had none comes back: by its
---   fingerprint it is whole.
+--   institution removes such (integration guide, "Post synchronization clean-up"). One that had none comes back. The history
+--   no longer names who is hidden; that somebody is missing shows in the fingerprint.
 -- Parameters: policy, as in orphans/remove.
 -- Row count: outputs that stay away.
 with authorless as (
