@@ -37,13 +37,15 @@ from explorer import (
 )
 from explorer.config import ConfigError
 from explorer.connections import ConnectionUnusableError
-from explorer.database import WarehouseUnusableError
+from explorer.database import SessionEndedError, WarehouseUnusableError
 from explorer.imports import BusyError, HaltedError, Request
 from explorer.local import LocalError
 from explorer.sources import Reporting, SourceError
 from explorer.staging import Progress as PartProgress
 
 DONE, FAILED, WRONG_CALL, WAITS, INTERRUPTED = 0, 1, 2, 3, 130
+WRONG = (ConfigError, ConnectionUnusableError, LocalError, WarehouseUnusableError)  # the call, or what it stands on
+TOLD = (*WRONG, SessionEndedError, HaltedError, SourceError)  # errors whose words are a sentence for people
 ROWS = ("uploaded", "valid", "rejected")
 ENTITIES = ("outputs", "authors", "departments")
 
@@ -305,7 +307,7 @@ def _go(place: sites.Site, run_key: str, steps: Callable[[flow.Listener], object
     try:
         with _bar() as listen, _ended_by_ctrl_c(listen) as hear:
             steps(hear)
-    except (ConfigError, ConnectionUnusableError, LocalError, WarehouseUnusableError):
+    except WRONG:
         raise  # the call or the configuration is wrong: ``run`` says so
     except Exception as error:  # noqa: BLE001 - whatever it was, the import's object is printed, and the status says failed
         problem = error
@@ -725,9 +727,7 @@ def _say(error: Exception) -> None:
     """One sentence on standard error, never a traceback; the whole of it where a log was asked for."""
     if isinstance(error, BusyError):
         errors.print(f"[yellow]{_plain(error)}[/]")
-    elif isinstance(
-        error, ConfigError | ConnectionUnusableError | LocalError | WarehouseUnusableError | HaltedError | SourceError
-    ):
+    elif isinstance(error, TOLD):
         errors.print(f"[red]{_plain(error)}[/]")
     elif isinstance(error, psycopg.errors.DiskFull):
         errors.print(
@@ -747,7 +747,7 @@ def run() -> None:
     """The entry point: known troubles become one sentence and an exit status, never a traceback."""
     try:
         app(prog_name="bin/explorer")
-    except (ConfigError, ConnectionUnusableError, LocalError, WarehouseUnusableError, OSError) as error:
+    except (*WRONG, OSError) as error:
         _say(error)
         sys.exit(WRONG_CALL)
     except Exception as error:  # noqa: BLE001 - the last line of defence

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import TracebackType
 from typing import Any, LiteralString
 
 import psycopg
@@ -25,15 +26,36 @@ class WarehouseUnusableError(Exception):
     """The warehouse cannot be used as it is; the message says why and what to do."""
 
 
+class SessionEndedError(psycopg.OperationalError):
+    """Postgres ended a session at work; the message says which, why that happens, and what to do."""
+
+
+class _Session(psycopg.Connection[tuple[Any, ...]]):
+    """A connection that leaves its ``with`` block with ``SessionEndedError`` where Postgres has ended it."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.broken and isinstance(error, psycopg.Error):
+            name = self.info.get_parameters()["application_name"]
+            self.close()
+            message = (
+                f"the warehouse ended the session `{name}`: Postgres was restarted, or another worker has taken this over;"
+                " nothing half done stays, and it can be run again"
+            )
+            raise SessionEndedError(message) from error
+        super().__exit__(kind, error, trace)
+
+
 def connect(dsn: str, *, application: str = "explorer") -> Connection:
     """A connection in transaction mode. Raises ``WarehouseUnusableError`` where nobody answers."""
     try:
-        connection = psycopg.connect(dsn, application_name=application, autocommit=True)
+        connection = _Session.connect(dsn, application_name=application, autocommit=True)
+        # In one round trip; compiling costs more than it saves on statements of a second.
+        connection.execute("set jit = off; set timezone = 'UTC'")
     except psycopg.OperationalError as error:
         message = f"the warehouse does not answer: {str(error).strip()}; look at the Airflow connection `warehouse`"
         raise WarehouseUnusableError(message) from error
-    # In one round trip; compiling costs more than it saves on statements of a second.
-    connection.execute("set jit = off; set timezone = 'UTC'")
     connection.autocommit = False
     return connection
 

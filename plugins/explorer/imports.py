@@ -573,14 +573,9 @@ def working(
                 yield connection, import_
                 connection.commit()
             except BaseException as error:
-                if connection.broken:
-                    message = (
-                        f"the warehouse ended the session of `{task}` of import {import_id}: Postgres was restarted, or another"
-                        " worker has taken this task over; nothing half done stays, and the task can be run again"
-                    )
-                    raise WarehouseUnusableError(message) from error
-                connection.rollback()
-                _record_error(connection, import_id, task, error)
+                if not connection.broken:
+                    connection.rollback()
+                    _record_error(connection, import_id, task, error)
                 raise
             finally:
                 if not connection.broken:

@@ -375,7 +375,7 @@ def test_who_was_left_for_dead_does_not_end_what_another_goes_on_with(
                 connection.commit()
 
     source.before_page = taken_over
-    with pytest.raises((HaltedError, database.WarehouseUnusableError)):
+    with pytest.raises((HaltedError, database.SessionEndedError)):
         flow.run(site, Request(run_key="first", stays=not scheduled))
     with database.connect(site.dsn) as connection:
         assert connection.execute("select status, error from ops.import").fetchall() == [("running", None)]
@@ -394,6 +394,16 @@ def test_the_cause_is_told_not_what_follows_from_it(site: ScriptedSite, source: 
         assert (
             descriptions.object_of(connection, 1)["error"]["message"] == "canceling statement due to statement timeout"
         )
+
+
+def test_a_session_that_postgres_ended_says_so_wherever_it_was(site: ScriptedSite):
+    with (
+        pytest.raises(database.SessionEndedError, match="session `explorer 7 load`: Postgres was restarted"),
+        database.connect(site.dsn, application=imports.session(7, "load")) as connection,
+    ):
+        with psycopg.connect(site.dsn, autocommit=True) as another:
+            another.execute("select pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,))
+        connection.execute("select")
 
 
 def test_a_session_s_name_fits_into_what_postgres_keeps(site: ScriptedSite):
@@ -614,7 +624,8 @@ def test_a_lease_is_renewed_again_after_its_session_was_ended(site: ScriptedSite
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
             ended = connection.execute(
-                "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = %s",
+                "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+                " where datname = current_database() and application_name = %s",
                 (imports.session(import_id, "lease"),),
             ).fetchall()
             assert ended == [(True,)]
