@@ -397,13 +397,14 @@ def test_the_cause_is_told_not_what_follows_from_it(site: ScriptedSite, source: 
 
 
 def test_a_session_that_postgres_ended_says_so_wherever_it_was(site: ScriptedSite):
-    with (
-        pytest.raises(database.SessionEndedError, match="session `explorer 7 load`: Postgres was restarted"),
-        database.connect(site.dsn, application=imports.session(7, "load")) as connection,
-    ):
-        with psycopg.connect(site.dsn, autocommit=True) as another:
-            another.execute("select pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,))
-        connection.execute("select")
+    def work() -> None:
+        with database.connect(site.dsn, application=imports.session(7, "load")) as connection:
+            with psycopg.connect(site.dsn, autocommit=True) as another:
+                another.execute("select pg_terminate_backend(%s, 60000)", (connection.info.backend_pid,))
+            connection.execute("select")
+
+    with pytest.raises(database.SessionEndedError, match="session `explorer 7 load`: Postgres was restarted"):
+        work()
 
 
 def test_a_session_s_name_fits_into_what_postgres_keeps(site: ScriptedSite):
