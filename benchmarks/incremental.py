@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from explorer import config, database, flow, local, sites
-from explorer.imports import Request
+from explorer.planning import Request
 from explorer.records import Contribution, Department, Identifier, Output
 from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
 

@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from explorer import config, database, flow, imports, local, sites, staging
-from explorer.imports import Request
+from explorer.planning import Request
 
 SIZES, QUICK_SIZES = (100_000, 1_000_000), (20_000, 60_000)
 MOST_GROWTH = 0.10

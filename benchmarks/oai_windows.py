@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from explorer import config, database, flow, imports, local, sites, staging
-from explorer.imports import Request
+from explorer.planning import Request
 from simulators.brobdingnag import brobdingnag
 from simulators.eprints import EPrints
 from simulators.serving import Fault

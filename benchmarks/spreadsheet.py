@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from explorer import config, connections, database, descriptions, flow, local, sites, validation
-from explorer.imports import Request
+from explorer.planning import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

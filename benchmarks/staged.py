@@ -18,8 +18,8 @@ import psycopg
 from psycopg import sql
 from rich.table import Table
 
-from explorer import config, database, descriptions, flow, imports, local, sites, staging
-from explorer.imports import Request
+from explorer import config, database, descriptions, flow, imports, local, sites, staging, tasks
+from explorer.planning import Request
 from explorer.sources import Part
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Staging:
         """CPU of this process, seconds by the clock, records."""
         site = _Site(config.load(self.file), self.dsn, self.source)
         import_id = flow.open_import(site, Request(run_key=uuid.uuid4().hex, stays=True))
-        with imports.working(self.dsn, import_id, "read", wants="opened") as (connection, import_):
+        with tasks.working(self.dsn, import_id, "read", wants="opened") as (connection, import_):
             staging.plan_parts(connection, import_, [Part(self.part)])
             cpu, clock = time.process_time(), time.perf_counter()
             read = staging.read_part(connection, import_, self.source, self.part, lambda _: None).records

@@ -38,8 +38,9 @@ from explorer import (
 from explorer.config import ConfigError
 from explorer.connections import ConnectionUnusableError
 from explorer.database import SessionEndedError, WarehouseUnusableError
-from explorer.imports import BusyError, HaltedError, Request
+from explorer.imports import BusyError, HaltedError
 from explorer.local import LocalError
+from explorer.planning import Request
 from explorer.sources import Reporting, SourceError
 from explorer.staging import Progress as PartProgress
 

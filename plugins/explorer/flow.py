@@ -25,17 +25,21 @@ from explorer import (
     history,
     imports,
     landing_pages,
+    leases,
     local,
     notices,
     orphans,
+    planning,
     privacy,
     staging,
+    tasks,
     uploads,
     warehouse,
 )
 from explorer.config import Institution
 from explorer.database import Connection
-from explorer.imports import APPROVAL_WITHIN, FinishedError, HaltedError, Import, Request, Subject
+from explorer.imports import APPROVAL_WITHIN, FinishedError, HaltedError, Import
+from explorer.planning import Request, Subject
 from explorer.sites import Site
 from explorer.sources import Plan, Source, SourceError, Sweeps
 from explorer.staging import Progress
@@ -81,10 +85,10 @@ def open_import(place: Site, request: Request, files: uploads.Sent | uploads.Aga
     institution = place.institution
     source = place.source()
     whose = ("open_import", institution.slug, request.run_key)
-    with database.connect(place.dsn, application=imports.session(*whose)) as connection:
+    with database.connect(place.dsn, application=leases.session(*whose)) as connection:
         # Whoever is stopped in here would hold the institution, for everybody and as long as that lasts.
         connection.execute(f"set idle_in_transaction_session_timeout = {OPENING_MILLISECONDS}")
-        imports.fence(connection, *whose)
+        leases.fence(connection, *whose)
         imports.drop_expired_staging(connection)
         sent = files or uploads.taken_from_folder(institution, source, connection)
         sweep = _sweep(place, source, connection)
@@ -109,7 +113,7 @@ def open_import(place: Site, request: Request, files: uploads.Sent | uploads.Aga
 def _sweep(place: Site, source: Source, connection: Connection) -> str | None:
     """Why this import has to be full although changes are told: not all are, and the last full one is long ago."""
     every: timedelta | None = getattr(place.institution.source, "sweep_every", None)
-    age = imports.since_whole(connection, place.institution.slug)
+    age = planning.since_whole(connection, place.institution.slug)
     connection.commit()  # nothing stays locked while the source is asked
     if every is None or age is None or not isinstance(source, Sweeps) or age < every * SWEEP_IS_NEAR:
         return None
@@ -149,7 +153,7 @@ def _at_work(
     place: Site, import_id: int, task: str, *, wants: str, stays: bool, anew: bool = False
 ) -> Iterator[tuple[Connection, Import]]:
     """A step at work. What was planned, or reviewed and approved, under another configuration is not gone on with."""
-    with imports.working(place.dsn, import_id, task, wants=wants, stays=stays, anew=anew) as (connection, import_):
+    with tasks.working(place.dsn, import_id, task, wants=wants, stays=stays, anew=anew) as (connection, import_):
         if place.fingerprint() != import_.fingerprint:
             message = (
                 f"the configuration, or the rules, changed while import {import_id} was under way, so it is not gone on with;"
@@ -458,7 +462,7 @@ def load(place: Site, import_id: int, *, stays: bool = False) -> None:
 def _after_load(place: Site, import_id: int, task: str) -> Iterator[tuple[Connection, Import]]:
     """A step on an import that is published."""
     started = time.monotonic()
-    with database.connect(place.dsn, application=imports.session(import_id, task)) as connection:
+    with database.connect(place.dsn, application=leases.session(import_id, task)) as connection:
         import_ = imports.get(connection, import_id)
         if import_.status in {"dry_run", "declined"}:
             message = f"import {import_id} changed nothing ({import_.status}); there is nothing to do"
@@ -507,9 +511,9 @@ def close_staging(place: Site, import_id: int, *, may_wait: bool = False) -> str
     Returns the import's status; never changes the outcome of a run. An import that still waits for approval when all
     other tasks are over (its question was lost) ends as declined, unless it ``may_wait``.
     """
-    with database.connect(place.dsn, application=imports.session(import_id, "close_staging")) as connection:
+    with database.connect(place.dsn, application=leases.session(import_id, "close_staging")) as connection:
         import_ = imports.get(connection, import_id)
-        if import_.status in {"running", "awaiting_approval"} and not imports.is_ours(connection, import_):
+        if import_.status in {"running", "awaiting_approval"} and not tasks.is_ours(connection, import_):
             log.warning("import %d is left alone: somebody else has taken it over and goes on with it", import_id)
             return import_.status
         if import_.status == "running":
@@ -590,7 +594,7 @@ def go_on(
         hear("notify", None)
         notify(place, import_id)
     except Exception as error:
-        imports.record_cause(place.dsn, import_id, error)
+        tasks.record_cause(place.dsn, import_id, error)
         raise
     finally:
         hear("close_staging", None)

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from psycopg.types.json import Jsonb
 
-from explorer import database, imports, warehouse
+from explorer import database, imports, leases, tasks, warehouse
 from explorer.config import in_words
 from explorer.database import Connection
 from explorer.imports import FinishedError, HaltedError, Import
@@ -65,7 +65,7 @@ def rollback(
         connection.execute("update delta set reason = 'rolled_back' where action = 'remove'")
         tally = warehouse.count(connection, slug, Abilities()).tally
         connection.execute("update ops.import set tally = %s where id = %s", (Jsonb(tally), import_.id))
-        imports.reach(connection, "reviewed")
+        tasks.reach(connection, "reviewed")
         if dry_run:
             imports.close(connection, import_.id, "dry_run")
         else:
@@ -115,7 +115,7 @@ def _open(connection: Connection, slug: str, to_import: int, by: str, *, dry_run
             imports.STAGING_KEPT,
         ),
     ).fetchall()[0]  # fmt: skip
-    imports.take(connection, row[0], imports.WORKING)
+    leases.take(connection, row[0], leases.WORKING)
     return imports.get(connection, row[0])
 
 

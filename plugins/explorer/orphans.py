@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from explorer import database, imports
+from explorer import database, tasks
 
 if TYPE_CHECKING:
     from explorer.database import Connection
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def clean_up(connection: Connection, import_: Import, policy: str) -> dict[str, int]:
     """Applies the policy, then gives every record that is left its end. Returns counts for the log."""
-    imports.hold_still(connection, import_)
+    tasks.hold_still(connection, import_)
     database.run(connection, "staging/forget_stage", {"stages": ["clean_up_orphans", "review"]})
     orphaned = database.run(connection, "orphans/remove", {"policy": policy}).rowcount
     published = database.run(connection, "staging/ends").rowcount
@@ -21,5 +21,5 @@ def clean_up(connection: Connection, import_: Import, policy: str) -> dict[str, 
     connection.execute("truncate published_record")
     database.run(connection, "staging/published")
     connection.execute("analyze published_record")
-    imports.reach(connection, "cleaned")
+    tasks.reach(connection, "cleaned")
     return {"orphaned": orphaned, "ended": published}

@@ -144,7 +144,8 @@ def open_import(path: str) -> PokeReturnValue:
     waits for its turn and holds no worker meanwhile.
     """
     from explorer import flow, sites
-    from explorer.imports import BusyError, Request
+    from explorer.imports import BusyError
+    from explorer.planning import Request
 
     context = get_current_context()
     run: Any = context["dag_run"]
@@ -326,12 +327,12 @@ def step(
     do: Callable[Concatenate[Site, int, P], T], path: str, import_id: int | None, *arguments: P.args, **named: P.kwargs
 ) -> T:
     """One call of a function of ours on the import of this run; handed over, not named, so that it is known to be there."""
-    from explorer import imports, sites
+    from explorer import sites, tasks
 
     if import_id is None:
         raise AirflowSkipException("this run opened no import")
     context = get_current_context()
-    imports.ATTEMPT.set(imports.Attempt(context["dag_run"].run_id, context["ti"].try_number))
+    tasks.ATTEMPT.set(tasks.Attempt(context["dag_run"].run_id, context["ti"].try_number))
     with told():
         return do(sites.site(path), int(import_id), *arguments, **named)
 

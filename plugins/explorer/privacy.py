@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from explorer import database, imports, staging
+from explorer import database, staging, tasks
 from explorer.imports import Import
 from explorer.sources import Abilities
 
@@ -48,7 +48,7 @@ def filter_records(
     connection: Connection, import_: Import, institution: Institution, abilities: Abilities
 ) -> dict[str, int]:
     """Drops records and credits; writes counts by rule to ``ops.privacy_drop``. Returns counts for the log."""
-    imports.hold_still(connection, import_)
+    tasks.hold_still(connection, import_)
     database.run(connection, "staging/forget_stage", {"stages": ["privacy_filter", "clean_up_orphans", "review"]})
     connection.execute("truncate credit")
     connection.execute("delete from ops.privacy_drop where import_id = %s", (import_.id,))
@@ -74,5 +74,5 @@ def filter_records(
         rules = database.run(connection, "privacy/counts", {"import_id": import_.id}).rowcount
     if abilities.joins_records:
         database.run(connection, "staging/name_aliases")
-    imports.reach(connection, "filtered")
+    tasks.reach(connection, "filtered")
     return {"dropped": dropped, "rules": rules, "credits": credits_shown}

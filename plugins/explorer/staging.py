@@ -19,7 +19,7 @@ from typing import Any, LiteralString
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from explorer import database, imports
+from explorer import database, tasks
 from explorer.database import Connection
 from explorer.imports import HaltedError, Import
 from explorer.records import Author, Authorship, Department, Listed, Note, Output, Record, Refusal
@@ -66,7 +66,7 @@ def plan_parts(connection: Connection, import_: Import, parts: Sequence[Part]) -
     if len(parts) >= MOST_PARTS:
         message = f"the source has {len(parts)} parts (sets, windows), more than {MOST_PARTS}: choose sets in the YAML"
         raise HaltedError("too_many_parts", message)
-    imports.hold_still(connection, import_)
+    tasks.hold_still(connection, import_)
     for number, part in enumerate(parts):
         connection.execute(
             "insert into part (name, number, scope, start, via, whole, last) values (%s, %s, %s, %s, %s, %s, %s)"
@@ -84,7 +84,7 @@ def want_outputs(connection: Connection, import_: Import, parameters: Mapping[st
     parts = [each.part for each in progress(connection)]
     if OUTPUTS_BY_KEY in (part.name for part in parts):
         return
-    imports.hold_still(connection, import_)
+    tasks.hold_still(connection, import_)
     database.run(connection, "staging/index")
     if not _has(parts, "authorships"):
         database.run(connection, "staging/passing", parameters)
@@ -177,7 +177,7 @@ def _commit_page(connection: Connection, import_: Import, state: Progress, page:
         ),
     ).rowcount  # fmt: skip
     if moved != 1:
-        imports.hold_still(connection, import_)
+        tasks.hold_still(connection, import_)
         message = f"{state.part.name}: another worker has read page {number} meanwhile; this one stops"
         raise HaltedError("not_alone", message)
     base = state.number << 50 | attempt << 42 | number << 16
@@ -329,7 +329,7 @@ def settle(connection: Connection, import_: Import) -> dict[str, int]:
 
     Returns counts for the log.
     """
-    imports.hold_still(connection, import_)
+    tasks.hold_still(connection, import_)
     _forget(connection, "extract", "validate", "privacy_filter", "clean_up_orphans", "review")
     counts = {"superseded": 0}
     if connection.execute("select from part where attempt > 0 limit 1").fetchone() is not None:
@@ -344,7 +344,7 @@ def settle(connection: Connection, import_: Import) -> dict[str, int]:
     connection.execute("analyze verdict")
     connection.execute("truncate absent")
     counts["absent"] = database.run(connection, "staging/absent", {"institution": import_.institution}).rowcount
-    imports.reach(connection, "extracted")
+    tasks.reach(connection, "extracted")
     return counts
 
 
@@ -357,7 +357,7 @@ def _forget(connection: Connection, *stages: str) -> None:
 
 def start_validation(connection: Connection, import_: Import) -> None:
     """Takes back what validation and later stages decided before."""
-    imports.hold_still(connection, import_)
+    tasks.hold_still(connection, import_)
     _forget(connection, "validate", "privacy_filter", "clean_up_orphans", "review")
 
 
@@ -369,7 +369,7 @@ def finish_validation(connection: Connection, *, joins_records: bool) -> dict[st
     connection.execute("analyze verdict")
     database.run(connection, "staging/join_rows" if joins_records else "staging/own_keys")
     connection.execute("analyze output_record")
-    imports.reach(connection, "validated")
+    tasks.reach(connection, "validated")
     return counts
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from explorer import database, imports, staging
+from explorer import database, staging, tasks
 from explorer.imports import HaltedError, Import
 from explorer.privacy import LEVELS
 from explorer.sources import Abilities
@@ -110,7 +110,7 @@ class Review:
 
 def review(connection: Connection, import_: Import, institution: Institution, abilities: Abilities) -> Review:
     """Works out what should be published and the difference with what is; writes both to staging, nothing elsewhere."""
-    imports.hold_still(connection, import_)
+    tasks.hold_still(connection, import_)
     connection.execute(
         "update ops.import set base_version = n.version from ops.institution n where n.slug = institution and id = %s",
         (import_.id,),
@@ -161,7 +161,7 @@ def review(connection: Connection, import_: Import, institution: Institution, ab
     result = count(connection, institution.slug, abilities)
     connection.execute("update ops.import set tally = %s where id = %s", (Jsonb(result.tally), import_.id))
     report_records(connection, import_, institution, abilities)
-    imports.reach(connection, "reviewed")
+    tasks.reach(connection, "reviewed")
     return result
 
 
@@ -339,7 +339,7 @@ def load(connection: Connection, import_: Import, *, status: str = "succeeded") 
         error = {"task": "extract", "code": "incomplete", "message": losses} if losses else None
         ending = {"status": "failed" if losses else status, "error": Jsonb(error) if error else None}
         database.run(connection, "load/close", {**parameters, **ending, "watermarks": Jsonb(marks)})
-        imports.reach(connection, "loaded")
+        tasks.reach(connection, "loaded")
     result: Mapping[str, Mapping[str, int]] = tally
     return result
 

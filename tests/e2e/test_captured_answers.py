@@ -7,7 +7,7 @@ import pytest
 from lxml import etree
 
 from explorer import config, database, descriptions, flow, local, sites
-from explorer.imports import Request
+from explorer.planning import Request
 from tests.samples import sample
 from tests.scripted_server import Asked, Reply, serving
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from explorer import database, flow, imports
-from explorer.imports import Request
+from explorer import database, flow, imports, leases
+from explorer.planning import Request
 from tests.crashes import everything, published
 from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
 from tests.warehouse.test_flow import do_import, output
@@ -68,7 +68,7 @@ def until(instant: float, site: ScriptedSite, tasks: list[Step], attempt: int = 
     for index, (_name, step) in enumerate(tasks):
 
         def work(step=step, number=1 if index else attempt) -> None:
-            imports.ATTEMPT.set(imports.Attempt("attempt", number))
+            tasks.ATTEMPT.set(tasks.Attempt("attempt", number))
             step(site)
 
         child = start(work)
@@ -157,9 +157,9 @@ def test_a_command_line_that_was_left_for_dead(undisturbed, database_like, tmp_p
     """Its lease runs out, another call takes over, the first one wakes in any of its steps."""
     monkeypatch.setattr(flow, "OPENING_MILLISECONDS", 2_000)
     monkeypatch.setattr(imports, "LOCKED_MILLISECONDS", 2_000)
-    monkeypatch.setattr(imports, "HEARTBEAT_SECONDS", 0.3)
+    monkeypatch.setattr(leases, "HEARTBEAT_SECONDS", 0.3)
     for lease in ("WORKING", "BETWEEN_TASKS"):
-        monkeypatch.setattr(imports, lease, timedelta(seconds=2))
+        monkeypatch.setattr(leases, lease, timedelta(seconds=2))
     origin, expected, seconds = undisturbed
     dice = random.Random(1728)
     for n in range(INSTANTS // 4):

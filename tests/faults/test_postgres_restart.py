@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from explorer import database, flow, local
-from explorer.imports import HaltedError, Request
+from explorer.imports import HaltedError
+from explorer.planning import Request
 from tests.crashes import in_a_child, published
 from tests.scripted_source import ScriptedSite, make_site
 from tests.warehouse.test_flow import do_import

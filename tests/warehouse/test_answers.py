@@ -8,7 +8,8 @@ import pytest
 from click.testing import Result
 
 from explorer import database, flow, local, upkeep
-from explorer.imports import BusyError, FinishedError, HaltedError, Request
+from explorer.imports import BusyError, FinishedError, HaltedError
+from explorer.planning import Request
 from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
 from tests.warehouse.test_flow import do_import, output, published
 

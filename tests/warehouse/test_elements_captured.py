@@ -7,7 +7,7 @@ import pytest
 from lxml import etree
 
 from explorer import asking, database, flow
-from explorer.imports import Request
+from explorer.planning import Request
 from tests.elements_site import elements_site
 from tests.samples import sample
 from tests.scripted_server import Asked, Reply, serving

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
-from explorer import database, descriptions, exports, flow, imports, upkeep
-from explorer.imports import HaltedError, Request
+from explorer import database, descriptions, exports, flow, imports, leases, tasks, upkeep
+from explorer.imports import HaltedError
+from explorer.planning import Request
 from explorer.records import Author, Contribution, Department, Identifier, Output, Refusal
 from explorer.sources import Abilities
 from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
@@ -341,14 +342,14 @@ def test_a_worker_that_was_left_for_dead_is_fenced_off(site: ScriptedSite):
     import_id = flow.open_import(site, Request(run_key="left", stays=True))
     for part in flow.plan_parts(site, import_id):
         flow.read_part(site, import_id, part)
-    with database.connect(site.dsn, application=imports.session(import_id, "settle")) as zombie:
+    with database.connect(site.dsn, application=leases.session(import_id, "settle")) as zombie:
         zombie.execute(f"lock import_{import_id}.verdict")  # it was stopped within its transaction
         flow.settle(site, import_id)
         with pytest.raises(psycopg.OperationalError):
             zombie.execute("select 1")
     with database.connect(site.dsn) as connection:
         connection.execute("update ops.lease set holder = jsonb_set(holder, '{pid}', '1') where holder <> '{}'")
-        imports.take(connection, import_id, imports.WORKING, by={"host": "another", "pid": 1, "started": 1.0})
+        leases.take(connection, import_id, leases.WORKING, by={"host": "another", "pid": 1, "started": 1.0})
     with pytest.raises(HaltedError, match="somebody else took over"):
         flow.validate(site, import_id, stays=True)
 
@@ -359,14 +360,14 @@ def test_who_was_left_for_dead_does_not_end_what_another_goes_on_with(
 ):
     """A command line, or a run, that wakes while its successor is at work: it stops, and its last step leaves all alone."""
     if scheduled:
-        first = imports.Attempt("first", 1)
-        monkeypatch.setattr(imports, "ATTEMPT", SimpleNamespace(get=lambda: first))
+        first = tasks.Attempt("first", 1)
+        monkeypatch.setattr(tasks, "ATTEMPT", SimpleNamespace(get=lambda: first))
 
     def taken_over(part: str, at: int) -> None:
         if part == "outputs" and at:
             source.before_page = lambda *_: None
             with database.connect(site.dsn) as connection:
-                imports.fence(connection, 1)
+                leases.fence(connection, 1)
                 holder = "{}" if scheduled else '{"pid": 1, "host": "another"}'
                 connection.execute(
                     "update ops.lease set holder = %s::jsonb, until = now() + interval '1 hour'", (holder,)
@@ -387,7 +388,7 @@ def test_the_cause_is_told_not_what_follows_from_it(site: ScriptedSite, source: 
     def fails(*_args: object, **_named: object) -> None:
         raise psycopg.errors.QueryCanceled("canceling statement due to statement timeout")
 
-    monkeypatch.setattr(imports, "_want_phase", fails)
+    monkeypatch.setattr(tasks, "_want_phase", fails)
     with pytest.raises(psycopg.errors.QueryCanceled):
         do_import(site)
     with database.connect(site.dsn) as connection:
@@ -398,7 +399,7 @@ def test_the_cause_is_told_not_what_follows_from_it(site: ScriptedSite, source: 
 
 def test_a_session_that_postgres_ended_says_so_wherever_it_was(site: ScriptedSite):
     def work() -> None:
-        with database.connect(site.dsn, application=imports.session(7, "load")) as connection:
+        with database.connect(site.dsn, application=leases.session(7, "load")) as connection:
             with psycopg.connect(site.dsn, autocommit=True) as another:
                 another.execute("select pg_terminate_backend(%s, 60000)", (connection.info.backend_pid,))
             connection.execute("select")
@@ -408,7 +409,7 @@ def test_a_session_that_postgres_ended_says_so_wherever_it_was(site: ScriptedSit
 
 
 def test_a_session_s_name_fits_into_what_postgres_keeps(site: ScriptedSite):
-    names = {imports.session(7, f"read outputs:{'é' * 60}{n}") for n in range(3)}
+    names = {leases.session(7, f"read outputs:{'é' * 60}{n}") for n in range(3)}
     assert len(names) == 3
     assert all(len(name.encode()) <= 63 and name.startswith("explorer 7 read outputs:") for name in names)
 
@@ -608,7 +609,7 @@ def _everything(connection: psycopg.Connection) -> str:
 
 
 def test_a_lease_is_renewed_again_after_its_session_was_ended(site: ScriptedSite, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(imports, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(leases, "HEARTBEAT_SECONDS", 0.05)
     import_id = flow.open_import(site, Request(run_key="renewed", stays=True))
 
     def until(connection: psycopg.Connection) -> object:
@@ -616,7 +617,7 @@ def test_a_lease_is_renewed_again_after_its_session_was_ended(site: ScriptedSite
 
     with (
         psycopg.connect(site.dsn, autocommit=True) as connection,
-        imports.working(site.dsn, import_id, "plan_parts", wants="opened", stays=True),
+        tasks.working(site.dsn, import_id, "plan_parts", wants="opened", stays=True),
     ):
         for _ in range(2):
             before = until(connection)
@@ -627,6 +628,6 @@ def test_a_lease_is_renewed_again_after_its_session_was_ended(site: ScriptedSite
             ended = connection.execute(
                 "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
                 " where datname = current_database() and application_name = %s",
-                (imports.session(import_id, "lease"),),
+                (leases.session(import_id, "lease"),),
             ).fetchall()
             assert ended == [(True,)]

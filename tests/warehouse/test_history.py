@@ -8,8 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from explorer import config, database, descriptions, exports, flow, history, imports, local, notices, upkeep
-from explorer.imports import BusyError, HaltedError, Request
+from explorer import (
+    config,
+    database,
+    descriptions,
+    exports,
+    flow,
+    history,
+    imports,
+    leases,
+    local,
+    notices,
+    planning,
+    upkeep,
+)
+from explorer.imports import BusyError, HaltedError
+from explorer.planning import Request
 from explorer.records import Author, Contribution, Department, Identifier, Level, Note, Output, Refusal
 from explorer.sources import Abilities
 from tests.scripted_source import ScriptedSource, make_site
@@ -334,7 +348,7 @@ def test_an_import_that_was_left_for_dead_is_in_nobodys_way(
     do_import(site)
     left = flow.open_import(site, Request(run_key="left", stays=True))
     with (
-        database.connect(site.dsn, application=imports.session(left, "load")) as zombie,
+        database.connect(site.dsn, application=leases.session(left, "load")) as zombie,
         database.connect(site.dsn) as connection,
     ):
         if stopped_in_load:
@@ -540,11 +554,11 @@ def test_who_never_could_be_imported_is_late_and_so_is_a_broken_configuration(wa
 
 def test_a_task_that_opened_an_import_and_ended_is_no_dead_holder(warehouse_dsn: str, tmp_path: Path):
     site = make_site(warehouse_dsn, tmp_path, ScriptedSource(outputs={"a": output("a")}, tick=1))
-    opened = flow.open_import(site, imports.Request("backfill__1"))
+    opened = flow.open_import(site, planning.Request("backfill__1"))
     with database.connect(site.dsn) as connection:
         assert connection.execute("select holder from ops.lease where import_id = %s", (opened,)).fetchall() == [({},)]
     with pytest.raises(imports.BusyError, match="is at work"):
-        flow.open_import(site, imports.Request("backfill__2"))
+        flow.open_import(site, planning.Request("backfill__2"))
 
 
 def test_the_staging_of_an_import_that_was_left_for_dead_goes_too(warehouse_dsn: str, tmp_path: Path):

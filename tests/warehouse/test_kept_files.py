@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from explorer import config, database, exports, flow, sites
-from explorer.imports import HaltedError, Request
+from explorer.imports import HaltedError
+from explorer.planning import Request
 from explorer.sources import SourceError
 from tests.oai_documents import identify, listed_sets, record, records
 from tests.scripted_server import Asked, Reply, serving

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from explorer import database, flow, sites, validation, warehouse
-from explorer.imports import Request
+from explorer.planning import Request
 from tests.conftest import _create, _drop
 from tests.crashes import everything, in_a_child, published
 from tests.scripted_source import ScriptedSite, ScriptedSource, make_site

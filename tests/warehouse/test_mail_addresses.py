@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from explorer import config, database, exports, flow, sites
-from explorer.imports import HaltedError, Request
+from explorer.imports import HaltedError
+from explorer.planning import Request
 from tests.oai_documents import identify, record, records
 from tests.scripted_server import Asked, Reply, serving
 from tests.unit.test_oai_unseen import MAILS, PLAIN, VAGUE

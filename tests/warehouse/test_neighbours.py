@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from explorer import attention, database, imports, upkeep
+from explorer import attention, database, tasks, upkeep
 from tests.scripted_source import ScriptedSource, make_site
 from tests.warehouse.test_flow import do_import, output
 
@@ -31,7 +31,7 @@ def seen(warehouse_dsn: str, monkeypatch) -> dict[str, set[str]]:
             connection.execute("select warehouse.close_leaves(%s)", (slug,))
             connection.commit()
     found: dict[str, set[str]] = {}
-    run, reach, commit = database.run, imports.reach, psycopg.Connection.commit
+    run, reach, commit = database.run, tasks.reach, psycopg.Connection.commit
 
     def explained(connection, name, parameters=None, identifiers=None):
         text = sql.SQL(database.text(name))
@@ -58,7 +58,7 @@ def seen(warehouse_dsn: str, monkeypatch) -> dict[str, set[str]]:
         commit(connection)
 
     monkeypatch.setattr(database, "run", explained)
-    monkeypatch.setattr(imports, "reach", reached)
+    monkeypatch.setattr(tasks, "reach", reached)
     monkeypatch.setattr(psycopg.Connection, "commit", committed)
     return found
 
@@ -79,7 +79,7 @@ def test_nothing_reads_or_locks_a_leaf_of_another_institution(warehouse_dsn, tmp
         attention.link_known(connection, "lilliput")
         attention.link(connection, "lilliput", "somebody")
     assert len(seen) > 45
-    assert {f"locks at {phase}" for phase in imports.PHASES[1:]} <= set(seen)
+    assert {f"locks at {phase}" for phase in tasks.PHASES[1:]} <= set(seen)
     for statement in ("review/delta_outputs", "load/update_things", "load/blank", "rollback/targets", "attention/link"):
         assert f"plan of {statement}" in seen
     assert any("research_output__lilliput" in tables for tables in seen.values())

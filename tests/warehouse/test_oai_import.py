@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from explorer import config, database, exports, flow, sites
-from explorer.imports import Request
+from explorer.planning import Request
 from tests.pyoai_server import SETS, Laputa, served
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer import config, database, descriptions, exports, flow, imports, notices, sites, upkeep
+from explorer import config, database, descriptions, exports, flow, imports, notices, planning, sites, upkeep
 from explorer.records import Author, Contribution, Department, Identifier, Level, Output
 from explorer.sources import Abilities
 from simulators.elements import Link, Publication, Record, University, User
@@ -154,7 +154,7 @@ def test_an_authorship_that_alone_turned_private_alarms_once(site: ScriptedSite,
 @pytest.mark.parametrize("waits", [True, False])
 def test_no_earlier_staging_names_who_turned_private_since(site: ScriptedSite, source: ScriptedSource, *, waits: bool):
     """Neither a dry run's nor that of an import that failed."""
-    failed = flow.open_import(site, imports.Request(run_key="fails"))
+    failed = flow.open_import(site, planning.Request(run_key="fails"))
     for part in flow.plan_parts(site, failed):
         flow.read_part(site, failed, part)
     flow.close_staging(site, failed)
@@ -217,7 +217,7 @@ def test_a_review_that_is_killed_purges_once_and_waits(
 ):
     """The purge, the difference that is left and the wait for an answer are there together, or none of them is."""
     much_goes_and_some_turns_private(source)
-    opened = flow.open_import(site, imports.Request(run_key="killed", full_import=True))
+    opened = flow.open_import(site, planning.Request(run_key="killed", full_import=True))
     for part in flow.plan_parts(site, opened):
         flow.read_part(site, opened, part)
     for step in (flow.settle, flow.validate, flow.privacy_filter, flow.clean_up_orphans):

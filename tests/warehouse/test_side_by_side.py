@@ -11,7 +11,8 @@ import pytest
 
 from explorer import config, database, exports, flow, sites
 from explorer.asking import Turns
-from explorer.imports import HaltedError, Request
+from explorer.imports import HaltedError
+from explorer.planning import Request
 from explorer.sources import SourceError
 from simulators.eprints import EPrints
 from simulators.serving import Fault

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from explorer import flow
-from explorer.imports import Request
+from explorer.planning import Request
 from explorer.records import Contribution, Department, Identifier, Output
 from explorer.sources import Abilities
 from tests.scripted_source import ScriptedSource, make_site

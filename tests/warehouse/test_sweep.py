@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from explorer import config, database, descriptions, exports, flow, sites
-from explorer.imports import HaltedError, Request
+from explorer.imports import HaltedError
+from explorer.planning import Request
 from explorer.records import Identifier, Output
 from explorer.sources import SourceError
 from simulators import voyages

@@ -14,7 +14,8 @@ import pytest
 from click.testing import Result
 
 from explorer import config, database, descriptions, flow, imports, sites, uploads, watched
-from explorer.imports import BusyError, HaltedError, Request
+from explorer.imports import BusyError, HaltedError
+from explorer.planning import Request
 from explorer.sources import SourceError
 from tests.samples import sample
 from tests.warehouse.test_flow import published

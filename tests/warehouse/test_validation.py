@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 
 from explorer import connections, database, flow, validation, validation_rules
 from explorer.database import Connection
-from explorer.imports import Request
+from explorer.planning import Request
 from explorer.records import Identifier, Output
 from tests.samples import sample
 from tests.scripted_source import ScriptedSource, make_site
