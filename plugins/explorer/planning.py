@@ -61,13 +61,8 @@ def plan(  # noqa: PLR0911 - a reason each
         return "full", f"the last change, import {last_id}, was a rollback", {}
     if fingerprint != subject.fingerprint:
         return "full", "the configuration or the rules changed since the last import", {}
-    reset = connection.execute(
-        "select fingerprint from ops.import where institution = %s and published_at is not null and kind <> 'purge'"
-        " and not (mode = 'full' and status = 'failed') order by id desc limit 1",
-        (subject.slug,),
-    ).fetchone()
-    if reset is not None and reset[0] != subject.fingerprint:
-        return "full", f"import {last_id} was to reset everything and lost a part of the source", {}
+    if (owed := _owed(connection, subject, last_id)) is not None:
+        return "full", owed, {}
     if not subject.says_changes:
         return "full", "this kind of source cannot say what changed", {}
     if subject.sweep is not None:
@@ -85,6 +80,22 @@ def plan(  # noqa: PLR0911 - a reason each
     times = [mark for mark in begins.values() if TIME.match(mark)]
     since = f"since {min(times)} (the source's clock at import {last_id}, less an overlap)" if times else ""
     return "incremental", f"changes {since or f'since import {last_id}'}", begins
+
+
+def _owed(connection: Connection, subject: Subject, last_id: int) -> str | None:
+    """Why what is published is not what this configuration makes of the source, though it was published last."""
+    reset = connection.execute(
+        "select fingerprint from ops.import where institution = %s and published_at is not null and kind <> 'purge'"
+        " and not (mode = 'full' and status = 'failed') order by id desc limit 1",
+        (subject.slug,),
+    ).fetchone()
+    if reset is not None and reset[0] != subject.fingerprint:
+        return f"import {last_id} was to reset everything and lost a part of the source"
+    purged = connection.execute(
+        "select max(id) from ops.import where institution = %s and kind = 'purge' and id > %s and fingerprint <> %s",
+        (subject.slug, last_id, subject.fingerprint),
+    ).fetchall()[0][0]
+    return None if purged is None else f"import {purged} took out what was private under another configuration"
 
 
 def _less(connection: Connection, mark: str, overlap: timedelta) -> str:

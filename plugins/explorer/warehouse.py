@@ -272,8 +272,8 @@ def purge(connection: Connection, import_: Import) -> int | None:
     number = connection.execute(
         "insert into ops.import"
         " (institution, run_key, kind, mode, reason, status, base_version, fingerprint, staging_until, finished_at)"
-        " values (%s, %s, 'purge', %s, %s, 'succeeded', %s, 'purge', now(), now()) returning id",
-        (slug, f"purge-{uuid.uuid4()}", import_.mode, reason, import_.base_version),
+        " values (%s, %s, 'purge', %s, %s, 'succeeded', %s, %s, now(), now()) returning id",
+        (slug, f"purge-{uuid.uuid4()}", import_.mode, reason, import_.base_version, import_.fingerprint),
     ).fetchall()[0][0]
     database.run(connection, "load/purge_links", {"import_id": number}, leaves)
     removed: dict[str, int] = dict(

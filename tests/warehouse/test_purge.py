@@ -65,6 +65,29 @@ def much_goes_and_some_turns_private(source: ScriptedSource) -> None:
     source.put(wrote("o2", "vv", "ww", told="private"))
 
 
+def test_what_went_under_rules_that_were_never_published_comes_back_with_the_old_ones(
+    warehouse_dsn: str, tmp_path: Path, source: ScriptedSource
+):
+    """A stricter level takes out at once what is internal; it is rejected for what else would go, and taken back."""
+    source.abilities = Abilities(knows_privacy=True, lists_authors=True, says_changes=True)
+    source.put(wrote("inner", "vv", level="internal"))
+    before = do_import(make_site(warehouse_dsn, tmp_path, source, level="public_and_internal", removed=0.2))
+    for n in range(30, OUTPUTS):
+        source.vanish(f"o{n}")
+    stricter = make_site(warehouse_dsn, tmp_path, source, level="public", removed=0.2)
+    waits = do_import(stricter)
+    assert (waits["status"], waits["purges"]) == ("awaiting_approval", [3])
+    flow.answer(stricter, waits["import_id"], approved=False, by="Gulliver")
+
+    source.tick = 9
+    again = make_site(warehouse_dsn, tmp_path, source, level="public_and_internal", removed=1.0)
+    made = do_import(again)
+    assert (before["mode"], made["mode"]) == ("full", "full")
+    assert made["reason"] == "import 3 took out what was private under another configuration"
+    assert "inner" in [each["key"] for each in published(again)["outputs"]]
+    assert do_import(again)["mode"] == "incremental"
+
+
 @pytest.mark.parametrize("approved", [True, False])
 def test_what_turned_private_does_not_wait_with_the_rest(site: ScriptedSite, source: ScriptedSource, *, approved: bool):
     much_goes_and_some_turns_private(source)
