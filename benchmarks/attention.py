@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "plugins"), str(Path(__file__).resolve().parents[1])]
 
-from explorer import attention, attention_providers, connections, database, local
+from explorer import attention, attention_asking, attention_providers, connections, database, local
 from simulators.attention import Attention, fixed
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def linked(server: local.Server, pipe: Pipe, url: str, name: str, outputs: int, 
         asked_of = provider(url, **extra)
         attention.subscribe(connection, SLUG, asked_of)
         started = time.monotonic()
-        asked = attention.ask(connection, asked_of, [SLUG], seconds=10**6)
+        asked = attention_asking.ask(connection, asked_of, [SLUG], seconds=10**6)
         asking = time.monotonic() - started
         states = attention.link(connection, SLUG, asked_of.account.name)
         seconds = time.monotonic() - started

@@ -486,7 +486,7 @@ def link_attention(place: Site, import_id: int) -> str:
         connection.execute("update ops.import set attention = %s where id = %s", (Jsonb(summary), import_id))
         connection.commit()
         log.info("%s", summary["state"])
-        if asked is not None and attention.is_refused_key(asked):
+        if asked is not None and asked.key_refused:
             notices.tell_operators(f"{place.institution.name}: attention cannot be asked for", str(asked.because))
         return str(summary["state"])
 

@@ -41,7 +41,7 @@ def ask_for_attention(paths: Sequence[str]) -> list[str]:
         published = {path: place for path, place in places.items() if place.institution.slug in known}
         attention.forget_expired(connection)
         for asked in attention.refresh(connection, [place.institution for place in published.values()]):
-            if attention.is_refused_key(asked):
+            if asked.key_refused:
                 notices.tell_operators("Attention cannot be asked for", str(asked.because))
     return list(published)
 

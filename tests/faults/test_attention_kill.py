@@ -24,14 +24,14 @@ KILLS = 8
 OUTPUTS = 400
 ASKER = """
 import sys
-from explorer import attention, attention_providers, connections, database
-attention_providers.IDENTIFIERS_AT_ONCE, attention_providers.RECORDS_AT_ONCE, attention.RECORD_CALLS = 40, 10, 1
+from explorer import attention, attention_asking, attention_providers, connections, database
+attention_providers.IDENTIFIERS_AT_ONCE, attention_providers.RECORDS_AT_ONCE, attention_asking.RECORD_CALLS = 40, 10, 1
 with database.connect(sys.argv[1]) as connection:
     secret = bytes(connection.execute("select value from ops.secret where name = 'author_hash'").fetchone()[0])
     provider = attention_providers.DetailsPage(connections.get("attention"), secret=secret)
     attention.subscribe(connection, "lilliput", provider)
     print("asks", flush=True)
-    done = attention.ask(connection, provider, ["lilliput"])
+    done = attention_asking.ask(connection, provider, ["lilliput"])
     print("stopped" if done.stopped else "done", done.because, flush=True)
 """
 

@@ -10,6 +10,7 @@ import pytest
 
 from explorer import (
     attention,
+    attention_asking,
     attention_providers,
     config,
     connections,
@@ -99,13 +100,13 @@ def links(site: ScriptedSite) -> dict[str, str]:
         )
 
 
-def refresh(site: ScriptedSite, *sites: ScriptedSite) -> attention.Asked:
+def refresh(site: ScriptedSite, *sites: ScriptedSite) -> attention_asking.Asked:
     """Ask again for all institutions, as the daily refresh does."""
     with database.connect(site.dsn) as connection:
         provider = attention.provider_of(site.institution, connection)
         assert provider is not None
         with_all = [each.institution.slug for each in (site, *sites)]
-        asked = attention.ask(connection, provider, with_all)
+        asked = attention_asking.ask(connection, provider, with_all)
         for each in (site, *sites):
             attention.link(connection, each.institution.slug, provider.account.name)
             attention.roll_up(connection, each.institution.slug)
@@ -234,12 +235,12 @@ def test_killed_at_any_time_then_resumed_no_answer_is_asked_for_twice(
 ):
     connect(batch=batch, at_once=2)
     monkeypatch.setattr(attention_providers, "LONGEST_LINE", 4)
-    monkeypatch.setattr(attention, "ROUND", 40)
-    monkeypatch.setattr(attention, "RECORD_CALLS", 1)
+    monkeypatch.setattr(attention_asking, "ROUND", 40)
+    monkeypatch.setattr(attention_asking, "RECORD_CALLS", 1)
     monkeypatch.setattr(attention_providers, "IDENTIFIERS_AT_ONCE", 20)
     monkeypatch.setattr(attention_providers, "RECORDS_AT_ONCE", 5)
     many(source, 60)
-    real = attention._store
+    real = attention_asking._store
 
     class Killed(BaseException):
         pass
@@ -256,7 +257,7 @@ def test_killed_at_any_time_then_resumed_no_answer_is_asked_for_twice(
         stores += 1
         real(*arguments)
 
-    monkeypatch.setattr(attention, "_store", store)
+    monkeypatch.setattr(attention_asking, "_store", store)
     with database.connect(site.dsn) as connection:
         connection.execute("select 1")
     killed = 0
@@ -1018,7 +1019,7 @@ def test_an_import_that_has_asked_long_enough_leaves_the_rest_to_the_refresh(sit
         connection.execute("delete from attention.asked")
         connection.execute("delete from attention.tracked_output")
         connection.commit()
-        made = attention.ask(connection, provider, ["lilliput"], seconds=-1)
+        made = attention_asking.ask(connection, provider, ["lilliput"], seconds=-1)
         assert made.stopped == "time"
         attention.link(connection, "lilliput", provider.account.name)
     assert set(links(site).values()) == {"not_asked_yet"}

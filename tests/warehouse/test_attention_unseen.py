@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from explorer import attention, database, exports
+from explorer import attention, attention_asking, database, exports
 from explorer.attention_providers import Provider, RecordsFile
 from explorer.records import Identifier, Output
 from simulators.attention import Attention, fixed
@@ -164,7 +164,7 @@ def test_no_odd_record_is_lost_or_keeps_others_back(
     request.getfixturevalue("connect")(batch=way == "batches", mentions=way == "with mentions")
     if way == "file":
         monkeypatch.setattr(attention, "provider_of", file)
-    monkeypatch.setattr(attention, "MOST_ERRORS", 10)
+    monkeypatch.setattr(attention_asking, "MOST_ERRORS", 10)
     made = do_import(site)
     assert made["status"] == "succeeded"
     with database.connect(site.dsn) as connection:
