@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 SIZE_LIMIT = 32 * 1024 * 1024  # bytes of one message
+START_SECONDS = 60.0  # that a busy machine may take
 
 INDEX = """<!DOCTYPE html>
 <html lang="en"><meta charset="utf-8"><title>{count} mails</title>
@@ -181,7 +182,7 @@ class _Controller(Controller):
 
     def __init__(self, handler: MailSink, bound: socket.socket) -> None:
         host, port = bound.getsockname()
-        super().__init__(handler, hostname=host, port=port, data_size_limit=SIZE_LIMIT)
+        super().__init__(handler, hostname=host, port=port, data_size_limit=SIZE_LIMIT, ready_timeout=START_SECONDS)
         self._bound = bound
 
     def _create_server(self):  # type: ignore[no-untyped-def]  # noqa: ANN202

@@ -44,6 +44,11 @@ class Server:
     asked: list[Asked] = field(default_factory=list)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64  # a client that finds the queue full waits for a second
+
+
 @contextmanager
 def serving(answer: Callable[[Asked], Reply]) -> Iterator[Server]:
     """Serves ``answer`` on a free port of 127.0.0.1 until the block ends."""
@@ -73,8 +78,7 @@ def serving(answer: Callable[[Asked], Reply]) -> Iterator[Server]:
         def log_message(self, *_: object) -> None:
             """Quiet."""
 
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    httpd.daemon_threads = True
+    httpd = _Server(("127.0.0.1", 0), Handler)
     server = Server(f"http://127.0.0.1:{httpd.server_address[1]}")
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
@@ -89,4 +93,10 @@ def serving(answer: Callable[[Asked], Reply]) -> Iterator[Server]:
 def in_turn(*replies: Reply) -> Callable[[Asked], Reply]:
     """Answers one after the other; the last one for ever."""
     left = list(replies)
-    return lambda _: left.pop(0) if len(left) > 1 else left[0]
+    lock = threading.Lock()
+
+    def answer(_: Asked) -> Reply:
+        with lock:
+            return left.pop(0) if len(left) > 1 else left[0]
+
+    return answer

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 WORKING = timedelta(seconds=60)
 BETWEEN_TASKS = timedelta(hours=6)
 HEARTBEAT_SECONDS = 15.0
+ENDED_MILLISECONDS = 10_000  # that a session which is told to end has to do so
 LONGEST_NAME = 63  # of a session, in bytes
 
 
@@ -44,13 +45,14 @@ def session(*names: object) -> str:
 def fence(connection: Connection, *names: object) -> None:
     """Ends other sessions of that name, or whose name begins so: of a worker that was presumed dead.
 
-    Its locks would be waited for otherwise, for as long as it is stopped; and it writes nothing when it wakes.
+    Its locks would be waited for otherwise, for as long as it is stopped; and it writes nothing when it wakes. Returns when
+    they have ended, and their locks with them.
     """
     name = session(*names)
     ended = connection.execute(
-        "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database()"
+        "select count(pg_terminate_backend(pid, %s)) from pg_stat_activity where datname = current_database()"
         " and pid <> pg_backend_pid() and (application_name = %s or starts_with(application_name, %s))",
-        (name, f"{name} "),
+        (ENDED_MILLISECONDS, name, f"{name} "),
     ).fetchone()
     if ended and ended[0]:
         log.warning("ended %d session(s) of a worker that was at this before (%s)", ended[0], name)
@@ -58,7 +60,12 @@ def fence(connection: Connection, *names: object) -> None:
 
 def holder() -> dict[str, object]:
     """Who this process is, so that another can tell whether it still lives."""
-    return {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
+    return {"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}
+
+
+def _started(pid: int) -> float:
+    """When a process began, in seconds after its machine did: the clock may be set meanwhile."""
+    return round(psutil.Process(pid).create_time() - psutil.boot_time(), 2)
 
 
 def take(connection: Connection, import_id: int, lease: timedelta, *, by: Mapping[str, object] | None = None) -> None:
@@ -75,7 +82,7 @@ def is_dead(held: Mapping[str, Any]) -> bool:
     if held.get("host") != socket.gethostname() or "pid" not in held:
         return False
     try:
-        return bool(abs(psutil.Process(held["pid"]).create_time() - held["started"]) > 1)
+        return bool(abs(_started(held["pid"]) - held["started"]) > 1)
     except psutil.NoSuchProcess:
         return True
 

@@ -158,7 +158,8 @@ def stop(place: Path | None = None) -> bool:
 
 def watch(place: Path, *, idle: float = IDLE_SECONDS, every: float = WATCH_EVERY_SECONDS) -> None:
     """Stop the server of a folder once nobody has been connected for `idle` seconds; end when it has ended."""
-    mine = _try_lock(place / "watcher.lock")
+    with _lock(place):  # whoever only looks whether somebody watches holds it, and is not taken for a watcher
+        mine = _try_lock(place / "watcher.lock")
     if mine is None:
         return  # another one watches
     seen: tuple[int, float] | None = None

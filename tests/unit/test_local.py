@@ -9,7 +9,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import LiteralString
 
@@ -18,6 +17,7 @@ import psycopg
 import pytest
 
 from explorer import local
+from tests.patience import PATIENCE, wait_until
 
 PLUGINS = Path(local.__file__).parents[1]
 
@@ -31,13 +31,6 @@ def ask(server: local.Server, query: LiteralString) -> object:
 
 def environment(place: Path) -> dict[str, str]:
     return {**os.environ, "EXPLORER_LOCAL": str(place), "PYTHONPATH": str(PLUGINS), "PYTHONDONTWRITEBYTECODE": "1"}
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def starts_logged(place: Path) -> int:
@@ -64,14 +57,24 @@ def test_is_found_again_and_can_be_stopped(place: Path) -> None:
     assert local.stop(place)
     assert not local.stop(place)
     assert not_running(first.pid)
-    wait_until(lambda: not is_watched(place), 2)
+    wait_until(lambda: not is_watched(place))
+
+
+def test_the_end_of_a_server_is_noticed_at_once() -> None:
+    with subprocess.Popen(["/bin/sleep", "600"]) as process:
+        waiting = threading.Thread(target=local._wait_for_end, args=(process.pid, 10 * PATIENCE), daemon=True)
+        waiting.start()
+        process.kill()
+        waiting.join(PATIENCE)
+        assert not waiting.is_alive()
 
 
 def is_watched(place: Path) -> bool:
-    free = local._try_lock(place / "watcher.lock")
-    if free is not None:
-        free.close()
-    return free is None
+    with local._lock(place):  # or else a watcher that comes just now takes us for another one, and goes
+        free = local._try_lock(place / "watcher.lock")
+        if free is not None:
+            free.close()
+        return free is None
 
 
 def not_running(pid: int) -> bool:
@@ -145,7 +148,7 @@ def test_stops_when_idle_but_not_while_somebody_is_connected(place: Path) -> Non
         watcher.start()
         time.sleep(1.5)
         assert not not_running(server.pid)
-    watcher.join(20)
+    watcher.join(PATIENCE)
     assert not_running(server.pid)
     # The next one is watched again, though the last watcher has only just gone.
     assert local.postgres(place).started_by_us

@@ -7,13 +7,13 @@ import signal
 import smtplib
 import subprocess
 import sys
-import time
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 
 from simulators.mail import Faults, MailSink
+from tests.patience import PATIENCE, wait_until
 
 LIBRARY = "library@lilliput.example"
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +33,7 @@ def a_mail(
 
 
 def send(sink: MailSink, message: EmailMessage, *recipients: str) -> dict[str, tuple[int, bytes]]:
-    with smtplib.SMTP(sink.host, sink.port, timeout=10) as smtp:
+    with smtplib.SMTP(sink.host, sink.port, timeout=PATIENCE) as smtp:
         return smtp.send_message(message, to_addrs=recipients or (LIBRARY,))
 
 
@@ -107,13 +107,11 @@ def test_the_program_says_where_it_listens_and_ends_when_told(tmp_path: Path) ->
     command = [sys.executable, "-m", "simulators.mail", "--folder", str(tmp_path / "mails"), "--ready", str(ready)]
     with subprocess.Popen(command, cwd=ROOT) as process:
         try:
-            deadline = time.monotonic() + 20
-            while not ready.exists() and time.monotonic() < deadline:
-                time.sleep(0.02)
+            wait_until(ready.exists)
             place = json.loads(ready.read_text())
-            with smtplib.SMTP(place["host"], place["port"], timeout=10) as smtp:
+            with smtplib.SMTP(place["host"], place["port"], timeout=PATIENCE) as smtp:
                 smtp.send_message(a_mail())
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
     assert len(list((tmp_path / "mails").glob("*.eml"))) == 1

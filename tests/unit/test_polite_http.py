@@ -12,6 +12,7 @@ import tomllib
 import traceback
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +22,13 @@ from explorer.polite_http import VERSION, Limits, PoliteSession, ServerError, ah
 from explorer.sources import SourceError
 from explorer.sources.elements import ElementsApi
 from explorer.sources.pure_api import PureApi
+from tests.patience import PATIENCE
 from tests.scripted_server import Asked, Reply, in_turn, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-QUICK = Limits(requests_per_second=1000, retries=2, backoff=0.01, read_timeout=2, connect_timeout=2, max_bytes=100_000)
+QUICK = Limits(requests_per_second=1000, retries=2, backoff=0.01, max_bytes=100_000)
 
 
 def session(**options: Any) -> PoliteSession:
@@ -114,7 +116,7 @@ def test_waits_no_longer_than_the_cap_of_retry_after() -> None:
     with serving(replies) as server, session(limits=limits) as ours:
         began = time.monotonic()
         assert ours.get(server.url).body == b"well"
-    assert 0.9 < time.monotonic() - began < 10
+    assert 0.9 < time.monotonic() - began < PATIENCE
 
 
 def test_a_retry_after_that_nobody_understands_means_the_usual_pause() -> None:
@@ -141,9 +143,10 @@ def test_4xx_is_an_answer_and_is_not_repeated(status: int) -> None:
     assert len(server.asked) == 1
 
 
-@pytest.mark.parametrize("bad", [Reply(reset=True), Reply(b"x" * 5000, cut=100), Reply(b"late", pause=3)])
+@pytest.mark.parametrize("bad", [Reply(reset=True), Reply(b"x" * 5000, cut=100), Reply(b"late", pause=60)])
 def test_survives_resets_cut_bodies_and_time_outs(bad: Reply) -> None:
-    with serving(in_turn(bad, Reply(b"well"))) as server, session() as ours:
+    limits = replace(QUICK, read_timeout=1 if bad.pause else QUICK.read_timeout, retries=5)
+    with serving(in_turn(bad, Reply(b"well"))) as server, session(limits=limits) as ours:
         assert ours.get(server.url).body == b"well"
 
 
@@ -159,7 +162,7 @@ def test_a_failure_that_stays_is_told_in_a_sentence(bad: Reply, code: str) -> No
 def test_a_server_that_never_answers_is_a_time_out() -> None:
     limits = Limits(requests_per_second=1000, retries=0, read_timeout=0.2)
     with (
-        serving(in_turn(Reply(b"late", pause=1))) as server,
+        serving(in_turn(Reply(b"late", pause=60))) as server,
         session(limits=limits) as ours,
         pytest.raises(SourceError) as error,
     ):
@@ -325,29 +328,33 @@ def test_keeps_the_pace_over_all_threads_and_retries() -> None:
     limits = Limits(requests_per_second=20, connections=4, retries=2, backoff=0.001)
     replies = in_turn(Reply(status=500), *[Reply(b"yes")] * 2)
     with serving(replies) as server, session(limits=limits) as ours, ThreadPoolExecutor(4) as pool:
+        began = time.monotonic()
         list(pool.map(lambda _: ours.get(server.url), range(7)))
-    times = sorted(each.at for each in server.asked)
+    times = sorted(each.at - began for each in server.asked)
     assert len(times) == 8
-    assert times[-1] - times[0] > 7 / 20 * 0.9
+    # the n-th comes no earlier; how late the first one is seen, the machine decides
+    assert all(at > number / 20 * 0.9 for number, at in enumerate(times))
 
 
 def test_keeps_to_the_number_of_connections() -> None:
     busy: list[int] = []
     now = 0
     lock = threading.Lock()
+    both = threading.Barrier(2)
 
     def answer(_: Asked) -> Reply:
         nonlocal now
         with lock:
             now += 1
             busy.append(now)
+        both.wait(PATIENCE)  # as many as may, come at once
         time.sleep(0.05)
         with lock:
             now -= 1
         return Reply(b"yes")
 
     limits = Limits(requests_per_second=1000, connections=2)
-    with serving(answer), serving(answer) as server, session(limits=limits) as ours, ThreadPoolExecutor(6) as pool:
+    with serving(answer) as server, session(limits=limits) as ours, ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda _: ours.get(server.url), range(12)))
     assert max(busy) == 2
 
@@ -379,7 +386,7 @@ def test_ahead_fetches_the_next_while_this_one_is_worked_on() -> None:
 
     running = ahead(items())
     assert next(running) == 0
-    assert second.wait(10)
+    assert second.wait(PATIENCE)
     assert fetched == [0, 1]
     assert list(running) == [1, 2, 3, 4]
 
@@ -405,9 +412,9 @@ def test_ahead_leaves_no_thread_and_closes_what_it_reads() -> None:
         finally:
             closed.append(True)
 
-    before = threading.active_count()
+    before = set(threading.enumerate())
     running = ahead(items())
     next(running)
     running.close()
     assert closed == [True]
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before  # a server of another test may just have ended

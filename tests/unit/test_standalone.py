@@ -5,13 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
 from explorer import demo, local, standalone
+from tests.patience import PATIENCE, wait_until
 
 # A program with a child in a session of its own, as Airflow's components have them; both refuse to end.
 STUBBORN = """
@@ -24,11 +24,9 @@ time.sleep(600)
 
 
 def pid_in_log(place: Path, name: str) -> int:
-    deadline = time.monotonic() + 10
-    while not (said := standalone.log_of(place, name).read_text()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return int(said)
+    log = standalone.log_of(place, name)
+    wait_until(lambda: log.exists() and log.read_text().endswith("\n"))
+    return int(log.read_text())
 
 
 def has_ended(pid: int) -> bool:
@@ -68,9 +66,9 @@ def test_a_program_that_ends_is_a_sentence_with_its_last_words(tmp_path: Path) -
         with pytest.raises(
             local.LocalError, match=r"scheduler ended with status 1: no database Its log is .*scheduler"
         ):
-            run.finish("scheduler", 10)
+            run.finish("scheduler", PATIENCE)
         run.start("migration", ["-c", "pass"], os.environ)
-        run.finish("migration", 10)
+        run.finish("migration", PATIENCE)
 
 
 def test_a_file_that_never_comes_is_a_sentence(tmp_path: Path) -> None:
@@ -90,10 +88,6 @@ def test_a_killed_run_is_ended_from_outside(tmp_path: Path, killed: list[str]) -
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(local.__file__).parents[1])}
     with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], env=environment) as supervisor:
-        deadline = time.monotonic() + 10
-        while not standalone.log_of(tmp_path, "stubborn").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
         child = pid_in_log(tmp_path, "stubborn")
         noted = standalone._noted(tmp_path)
         for name in killed:
@@ -106,10 +100,11 @@ def test_a_killed_run_is_ended_from_outside(tmp_path: Path, killed: list[str]) -
 
 
 def test_a_port_is_kept_and_another_taken_when_it_is_not_free(tmp_path: Path) -> None:
-    first = standalone.free_port(tmp_path, "airflow", 18_080)
-    assert standalone.free_port(tmp_path, "airflow", 19_000) == first
+    begin = 11_000 + os.getpid() % 1_000 * 20  # of this process alone, and below those that the system gives out
+    first = standalone.free_port(tmp_path, "airflow", begin)
+    assert standalone.free_port(tmp_path, "airflow", begin + 10) == first
     with socket.create_server((standalone.HOST, first)):
-        assert standalone.free_port(tmp_path, "airflow", 18_080) != first
+        assert standalone.free_port(tmp_path, "airflow", begin) != first
 
 
 def test_demo_files_get_the_simulators_addresses_and_keep_their_times(tmp_path: Path) -> None:

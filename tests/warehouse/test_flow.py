@@ -2,10 +2,10 @@
 
 import json
 import re
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import psycopg
 import pytest
 
@@ -14,6 +14,7 @@ from explorer.imports import HaltedError
 from explorer.planning import Request
 from explorer.records import Author, Contribution, Department, Identifier, Output, Refusal
 from explorer.sources import Abilities
+from tests.patience import wait_until
 from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
 
 pytestmark = pytest.mark.usefixtures("without_expectations")
@@ -621,13 +622,28 @@ def test_a_lease_is_renewed_again_after_its_session_was_ended(site: ScriptedSite
     ):
         for _ in range(2):
             before = until(connection)
-            deadline = time.monotonic() + 20
-            while until(connection) == before:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            wait_until(lambda before=before: until(connection) != before)
             ended = connection.execute(
-                "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+                "select pg_terminate_backend(pid, 60000) from pg_stat_activity"
                 " where datname = current_database() and application_name = %s",
                 (leases.session(import_id, "lease"),),
             ).fetchall()
             assert ended == [(True,)]
+
+
+def test_setting_the_clock_kills_nobody(monkeypatch: pytest.MonkeyPatch):
+    """The system gives the start of a process by its clock, which is set now and then."""
+    before = leases.holder()
+    boot_time = psutil._psplatform.boot_time
+    monkeypatch.setattr(psutil._psplatform, "boot_time", lambda: boot_time() + 3600)
+    assert leases.holder() == before
+    assert not leases.is_dead(before)
+    assert leases.is_dead(before | {"started": before["started"] - 5})
+
+
+def test_a_session_that_was_fenced_off_has_ended_with_its_locks(site: ScriptedSite):
+    with database.connect(site.dsn, application=leases.session(7, "load")) as left, database.connect(site.dsn) as ours:
+        left.execute("lock ops.institution")
+        leases.fence(ours, 7)
+        ours.execute("lock ops.institution nowait")
+        left.close()
