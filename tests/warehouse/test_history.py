@@ -67,6 +67,21 @@ def test_a_rollback_is_an_import_that_holds_the_institution(warehouse_dsn: str, 
     assert (again["mode"], published(site)) == ("full", changed)
 
 
+def test_a_difference_says_what_things_were_called_then_whatever_came_later(warehouse_dsn: str, tmp_path: Path):
+    source = ScriptedSource(outputs={"a": output("a", title="First"), "b": output("b", title="Steady")}, tick=1)
+    site = make_site(warehouse_dsn, tmp_path, source)
+    do_import(site)
+    for tick, title in ((2, "Second"), (3, "Third")):
+        source.tick = tick
+        source.put(output("a", title=title))
+        source.delete("b") if tick == 2 else source.put(output("b", title="Back"))
+        do_import(site)
+    with database.connect(site.dsn) as connection:
+        told = [[r[3:] for r in exports.difference(connection, "lilliput", number)[1]] for number in (2, 3)]
+    assert told[0] == [("b", "Steady", "Steady"), ("a", "Second", "First")]
+    assert told[1] == [("b", "Back", None), ("a", "Third", "Second")]
+
+
 def test_a_run_that_rolled_back_does_nothing_when_it_is_cleared(warehouse_dsn: str, tmp_path: Path):
     source = ScriptedSource(outputs={"a": output("a")}, tick=1)
     site = make_site(warehouse_dsn, tmp_path, source)
