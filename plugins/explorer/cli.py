@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import getpass
-import json
 import logging
 import signal
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
-import psycopg
 import typer
-from rich.console import Console
 from rich.logging import RichHandler
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from explorer import (
@@ -32,23 +27,17 @@ from explorer import (
     local,
     report,
     sites,
+    terminal,
     upkeep,
     uploads,
 )
-from explorer.config import ConfigError
-from explorer.connections import ConnectionUnusableError
-from explorer.database import SessionEndedError, WarehouseUnusableError
 from explorer.imports import BusyError, HaltedError
-from explorer.local import LocalError
 from explorer.planning import Request
 from explorer.sources import Reporting, SourceError
 from explorer.staging import Progress as PartProgress
 
 DONE, FAILED, WRONG_CALL, WAITS, INTERRUPTED = 0, 1, 2, 3, 130
-WRONG = (ConfigError, ConnectionUnusableError, LocalError, WarehouseUnusableError)  # the call, or what it stands on
-TOLD = (*WRONG, SessionEndedError, HaltedError, SourceError)  # errors whose words are a sentence for people
 ROWS = ("uploaded", "valid", "rejected")
-ENTITIES = ("outputs", "authors", "departments")
 
 app = typer.Typer(
     help="Brings an institution's research outputs, authors and departments into the warehouse of the Explorer.\n\n"
@@ -61,12 +50,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-STATUSES = {
-    "dry_run": "was a dry run, nothing has changed",
-    "awaiting_approval": "waits for approval, nothing has changed yet",
-    "declined": "was declined, nothing has changed",
-    "rolled_back": "published",
-}
 NO_CHANGE = {
     "awaiting_approval": "Import {} of {} would change nothing.",
     "declined": "Import {} of {} was declined; nothing has changed.",
@@ -76,18 +59,7 @@ NO_CHANGE = {
     "running": "Import {} of {} is at work; what it would change is worked out in its review.",
     "succeeded": "Import {} of {} changed nothing that was published before (a first import only adds).",
 }
-UNCHANGED = ("dry_run", "awaiting_approval", "declined")  # of these the tally says what would have been
-CHANGES = ("added", "updated", "removed", "published")
-WIDE = 160  # columns of a table where there is no terminal to ask
 
-
-def _console(*, stderr: bool = False) -> Console:
-    """A printer: tables have room where no terminal says how wide it is, and a sentence stays one line."""
-    terminal = sys.stderr.isatty() if stderr else sys.stdout.isatty()
-    return Console(stderr=stderr, highlight=False, width=None if terminal else WIDE, soft_wrap=stderr)
-
-
-errors = _console(stderr=True)
 
 Name = Annotated[str, typer.Argument(metavar="SLUG|FILE", help="The institution: its slug, or the path of its YAML.")]
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The institution's slug (or the path of its YAML).")]
@@ -103,8 +75,8 @@ def main(
     """Sets up the log: to standard error, quiet unless asked."""
     handler: logging.Handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
-    if errors.is_terminal:
-        handler = RichHandler(console=errors, show_path=False, markup=False)
+    if terminal.errors.is_terminal:
+        handler = RichHandler(console=terminal.errors, show_path=False, markup=False)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("explorer").setLevel(logging.INFO if verbose else logging.CRITICAL)
     logging.getLogger("explorer.polite_http").setLevel(logging.INFO if verbose else logging.WARNING)
@@ -158,7 +130,7 @@ def check(institution: Name, *, as_json: AsJson = False, as_csv: AsCsv = False) 
         for finding in source.check():
             findings.append({"name": finding.name, "ok": finding.ok, "detail": finding.detail, "fix": finding.fix})
             if not as_json:
-                errors.print(f"… {finding.name}", style="dim")
+                terminal.errors.print(f"… {finding.name}", style="dim")
         if isinstance(source, Reporting) and all(f["ok"] for f in findings):
             made = source.report()
     except SourceError as error:
@@ -166,18 +138,18 @@ def check(institution: Name, *, as_json: AsJson = False, as_csv: AsCsv = False) 
     ok = all(f["ok"] for f in findings)
     if as_json:
         listed = {"report": report.as_json(made)} if made else {}
-        _print_json({"institution": place.institution.slug, "ok": ok, "findings": findings, **listed})
+        terminal.print_json({"institution": place.institution.slug, "ok": ok, "findings": findings, **listed})
     elif as_csv and made is not None:
-        _write(report.as_csv(made))
+        terminal.write(report.as_csv(made))
     else:
         table = Table("", "what", "shows", title=place.institution.name, show_lines=True)
         for f in findings:
             mark = "[green]ok[/]" if f["ok"] else "[red]no[/]"
-            fix = f"\n[yellow]→ {_plain(f['fix'])}[/]" if f["fix"] else ""
-            table.add_row(mark, _plain(f["name"]), f"{_plain(f['detail'])}{fix}")
-        _console().print(table)
+            fix = f"\n[yellow]→ {terminal.plain(f['fix'])}[/]" if f["fix"] else ""
+            table.add_row(mark, terminal.plain(f["name"]), f"{terminal.plain(f['detail'])}{fix}")
+        terminal.show(table)
         if made is not None:
-            _write(report.as_text(made))
+            terminal.write(report.as_text(made))
     raise typer.Exit(DONE if ok else FAILED)
 
 
@@ -224,10 +196,10 @@ def upload(
         else:
             raise typer.BadParameter("name a publications file, or --again and the number of a set")
     except (HaltedError, SourceError) as error:
-        errors.print(f"[red]{_plain(error)}[/]\nnothing was stored and nothing has changed")
+        terminal.errors.print(f"[red]{terminal.plain(error)}[/]\nnothing was stored and nothing has changed")
         raise typer.Exit(WRONG_CALL) from error
     if isinstance(files, uploads.Sent) and isinstance(files.report, report.Report) and not as_json:
-        _write(report.as_text(files.report))
+        terminal.write(report.as_text(files.report))
     request = Request(run_key=f"cli-{uuid.uuid4()}", dry_run=dry_run, stays=True)
 
     def go(listen: flow.Listener) -> None:
@@ -246,19 +218,25 @@ def uploads_(institution: Slug, *, as_json: AsJson = False) -> None:
         slug = _slug(connection, institution)
         made = uploads.listed(connection, slug)
     if as_json:
-        _print_json(made)
+        terminal.print_json(made)
         return
     table = Table("upload", "when (UTC)", "by", "files", "rows", "valid", "rejected", "import", "state", title=slug)
     for m in made:
         rows = [str(m[f"rows_{kind}"] if m[f"rows_{kind}"] is not None else "") for kind in ROWS]
-        files = " + ".join(_plain(name) for name in (m["publications_name"], m["hierarchy_name"]) if name)
+        files = " + ".join(terminal.plain(name) for name in (m["publications_name"], m["hierarchy_name"]) if name)
         origin = f" (upload {m['again_of']} again)" if m["again_of"] else ""
         state = str(m["state"]).replace("_", " ") + ("; can be published again" if m["can_be_published_again"] else "")
         when = f"{m['uploaded_at']:%Y-%m-%d %H:%M:%S}"
         table.add_row(
-            str(m["id"]), when, _plain(m["uploaded_by"]), files + origin, *rows, str(m["import_id"] or ""), state
+            str(m["id"]),
+            when,
+            terminal.plain(m["uploaded_by"]),
+            files + origin,
+            *rows,
+            str(m["import_id"] or ""),
+            state,
         )
-    _console().print(table if made else f"{slug} sent no files yet: `bin/explorer upload {slug} FILE`.")
+    terminal.show(table if made else f"{slug} sent no files yet: `bin/explorer upload {slug} FILE`.")
 
 
 @app.command()
@@ -284,10 +262,10 @@ def reject(institution: Slug, *, as_json: AsJson = False) -> None:
     with database.connect(place.dsn) as connection:
         made = descriptions.object_of(connection, import_id)
     if as_json:
-        _print_json(made)
+        terminal.print_json(made)
         return
-    errors.print(f"import {import_id} was declined; nothing has changed")
-    _print_purges(made)
+    terminal.errors.print(f"import {import_id} was declined; nothing has changed")
+    terminal.print_purges(made)
 
 
 def _waiting(place: sites.Site) -> tuple[int, str]:
@@ -306,9 +284,9 @@ def _go(place: sites.Site, run_key: str, steps: Callable[[flow.Listener], object
     """Runs the steps under a progress bar, prints how the import of that key ended, and exits accordingly."""
     problem: Exception | None = None
     try:
-        with _bar() as listen, _ended_by_ctrl_c(listen) as hear:
+        with terminal.bar() as listen, _ended_by_ctrl_c(listen) as hear:
             steps(hear)
-    except WRONG:
+    except terminal.WRONG:
         raise  # the call or the configuration is wrong: ``run`` says so
     except Exception as error:  # noqa: BLE001 - whatever it was, the import's object is printed, and the status says failed
         problem = error
@@ -318,11 +296,11 @@ def _go(place: sites.Site, run_key: str, steps: Callable[[flow.Listener], object
         run_key = _waiting(place)[1]  # nothing failed: the one that waits is what there is to say
     made = _ended(place, run_key) or _never_opened(place, problem)
     if as_json:
-        _print_json(made)
+        terminal.print_json(made)
     elif made["import_id"] is not None:
-        _print_import(place, made)
+        terminal.print_import(place.institution.name, made)
     if problem is not None and (as_json or made["import_id"] is None or "error" not in made):
-        _say(problem)
+        terminal.say(problem)
     raise typer.Exit(_exit_status(made, problem))
 
 
@@ -334,7 +312,7 @@ def _exit_status(made: Mapping[str, Any], problem: Exception | None) -> int:
         return FAILED if made["status"] == "failed" or problem is not None else DONE
     if problem is None:
         slug = made["institution"]
-        errors.print(
+        terminal.errors.print(
             f"[yellow]nothing has changed yet: `bin/explorer approve {slug}` or `bin/explorer reject {slug}`[/]"
         )
     return WAITS
@@ -377,89 +355,6 @@ def _never_opened(place: sites.Site, problem: Exception | None) -> Mapping[str, 
     return {"institution": place.institution.slug, "import_id": None, "status": "failed", "error": error}
 
 
-@contextmanager
-def _bar() -> Iterator[flow.Listener]:
-    """Progress on standard error: a bar where that is a terminal, a line for each step elsewhere."""
-    if not errors.is_terminal:
-        seen: list[str] = []
-
-        def say(task: str, _progress: PartProgress | None) -> None:
-            if task not in seen:
-                seen.append(task)
-                errors.print(f"{task} …")
-
-        yield say
-        return
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description:<18}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=errors, transient=True) as progress:
-        bars: dict[str, Any] = {}
-
-        def draw(task: str, state: PartProgress | None) -> None:
-            for name, bar in bars.items():
-                if name != task and not progress.tasks[bar].finished:
-                    progress.update(
-                        bar, total=progress.tasks[bar].completed or 1, completed=progress.tasks[bar].completed or 1
-                    )
-            if task not in bars:
-                bars[task] = progress.add_task(task, total=None)
-            if state is not None:
-                progress.update(bars[task], completed=state.records, total=state.expected)
-
-        yield draw
-
-
-def _print_import(place: sites.Site, made: Mapping[str, Any]) -> None:
-    seconds = sum(made["seconds"].values())
-    status = made["status"]
-    colours = {"succeeded": "green", "rolled_back": "green", "dry_run": "cyan", "awaiting_approval": "yellow"}
-    console = _console()
-    console.print(
-        f"[bold]{_plain(place.institution.name)}[/]: import {made['import_id']}"
-        f" [{colours.get(status, 'red')}]{STATUSES.get(status, status)}[/],"
-        f" {made['mode']} ({_plain(made['reason'])}), {seconds:.1f} s"
-    )
-    tally = made["tally"]
-    if any(any(tally[entity].values()) for entity in ENTITIES) or status != "failed":  # else it did not come to count
-        table = Table("", "outputs", "authors", "departments")
-        for key in tally["outputs"]:
-            row = [str(tally[entity].get(key, "")) for entity in ENTITIES]
-            if any(cell not in {"0", ""} for cell in row) or key == "published":
-                name = f"would be {key}" if status in UNCHANGED and key in CHANGES else key.replace("_", " ")
-                table.add_row(name, *row, style="bold" if key == "published" else None)
-        console.print(table)
-        for word in ("removed", "excluded"):
-            reasons = tally.get(f"{word}_because")
-            if reasons:
-                would = "would be " if word == "removed" and status in UNCHANGED else ""
-                console.print(
-                    f"{would}{word}: " + ", ".join(f"{n} {_plain(reason)}" for reason, n in sorted(reasons.items()))
-                )
-        if status in {"dry_run", "awaiting_approval"}:
-            console.print(
-                f"`bin/explorer diff {place.institution.slug} --import {made['import_id']}` lists what would change"
-            )
-        if any(numbers["rejected"] or numbers["excluded"] for numbers in (tally[e] for e in ENTITIES)):
-            console.print(f"`bin/explorer rejects {place.institution.slug}` lists the rejected and excluded records")
-    _print_purges(made)
-    if "error" in made:
-        errors.print(f"[red]{_error(made)}[/]")
-
-
-def _error(made: Mapping[str, Any]) -> str:
-    return _plain(": ".join(str(made["error"][key]) for key in ("task", "message") if made["error"].get(key)))
-
-
-def _print_purges(made: Mapping[str, Any]) -> None:
-    if numbers := ", ".join(str(each) for each in made.get("purges", ())):
-        errors.print(f"only what turned private is gone; that never waits (import {numbers})")
-
-
 @app.command()
 def status(
     institution: Annotated[
@@ -492,32 +387,32 @@ def status(
         )
         published: dict[str, Any] = {str(slug): tally for slug, tally in last_published}
     if as_json:
-        _print_json(made)
+        terminal.print_json(made)
         return
     columns = ("import", "mode", "status", "outputs", "authors", "departments", "rejected", "attention", "seconds")
     table = Table("slug", "institution", *columns)
     for m in made:
         tally = m["tally"]
         now = published.get(m["institution"], {})  # also where the last import changed nothing
-        numbers = [str(now[e]["published"]) if e in now else "0" for e in ENTITIES]
+        numbers = [str(now[e]["published"]) if e in now else "0" for e in terminal.ENTITIES]
         rejected = str(tally["outputs"]["rejected"]) if "outputs" in tally else ""
         seconds = f"{sum(m['seconds'].values()):.1f}"
-        name = _plain(names[m["institution"]])
+        name = terminal.plain(names[m["institution"]])
         ended = m["status"].replace("_", " ")
         cells = (m["mode"], ended, *numbers, rejected, _attention(m), seconds)
         table.add_row(m["institution"], name, str(m["import_id"]), *cells)
-    _console().print(table if made else "No institution was imported yet: `bin/explorer import FILE`.")
+    terminal.show(table if made else "No institution was imported yet: `bin/explorer import FILE`.")
     for m in made if institution else ():
         if "error" in m:
-            _console().print(f"import {m['import_id']} {m['status']} in {_error(m)}", soft_wrap=True)
+            terminal.show(f"import {m['import_id']} {m['status']} in {terminal.error_of(m)}", one_line=True)
         if sentence := digest.attention(m["attention"]):
-            _console().print(f"attention: {_plain(sentence)}")
+            terminal.show(f"attention: {terminal.plain(sentence)}")
 
 
 def _attention(made: Mapping[str, Any]) -> str:
     """How many outputs have attention, in a cell; or why that is not known."""
     linked = made["attention"].get("linked")
-    return f"{linked:,}" if linked is not None else _plain(made["attention"].get("state") or "")
+    return f"{linked:,}" if linked is not None else terminal.plain(made["attention"].get("state") or "")
 
 
 @app.command()
@@ -529,17 +424,17 @@ def rejects(institution: Slug, *, number: Number = None, as_json: AsJson = False
         import_id = _number(connection, slug, number)
         names, rows = exports.select(connection, "explorer/rejects", {"import_id": import_id})
     if as_json:
-        _print_json([dict(zip(names, row, strict=True)) for row in rows])
+        terminal.print_json([dict(zip(names, row, strict=True)) for row in rows])
     elif as_csv:
-        _print_csv(names, rows)
+        terminal.print_csv(names, rows)
     else:
         table = Table(
             "", "record", "field", "value", "why and what to do", title=f"{slug}, import {import_id}", show_lines=True
         )
         for row in (dict(zip(names, r, strict=True)) for r in rows):
             cells = (row["verdict"], row["place"] or row["key"], row["field"], row["value"], row["reason"])
-            table.add_row(*(_plain(cell or "") for cell in cells))
-        _console().print(table if rows else f"Import {import_id} of {slug} rejected and excluded nothing.")
+            table.add_row(*(terminal.plain(cell or "") for cell in cells))
+        terminal.show(table if rows else f"Import {import_id} of {slug} rejected and excluded nothing.")
 
 
 def _number(connection: database.Connection, slug: str, number: int | None) -> int:
@@ -565,14 +460,14 @@ def diff(institution: Slug, *, number: Number = None, as_json: AsJson = False, a
             raise typer.BadParameter(str(error)) from error
         status = descriptions.object_of(connection, import_id)["status"]
     if as_json:
-        _print_json([dict(zip(names, row, strict=True)) for row in rows])
+        terminal.print_json([dict(zip(names, row, strict=True)) for row in rows])
     elif as_csv:
-        _print_csv(names, rows)
+        terminal.print_csv(names, rows)
     else:
         table = Table(*(name.replace("_", " ") for name in names), title=f"{slug}, import {import_id}")
         for row in rows:
-            table.add_row(*(_plain(cell or "") for cell in row))
-        _console().print(table if rows else NO_CHANGE.get(status, NO_CHANGE["succeeded"]).format(import_id, slug))
+            table.add_row(*(terminal.plain(cell or "") for cell in row))
+        terminal.show(table if rows else NO_CHANGE.get(status, NO_CHANGE["succeeded"]).format(import_id, slug))
 
 
 @app.command()
@@ -596,9 +491,9 @@ def rollback(
         raise
     with database.connect(place.dsn) as connection:
         made = descriptions.object_of(connection, import_id)
-    _print_json(made) if as_json else _print_import(place, made)
+    terminal.print_json(made) if as_json else terminal.print_import(place.institution.name, made)
     if not dry_run:
-        errors.print(f"[yellow]on hold: `bin/explorer release {place.institution.slug}` lets imports go on[/]")
+        terminal.errors.print(f"[yellow]on hold: `bin/explorer release {place.institution.slug}` lets imports go on[/]")
 
 
 @app.command()
@@ -606,7 +501,9 @@ def release(institution: Slug) -> None:
     """Lift the hold of an institution that was rolled back, so that imports go on."""
     place = _site(institution)
     why, slug = upkeep.release(place), place.institution.slug
-    errors.print(f"{slug} is released; it was on hold: {_plain(why)}" if why else f"{slug} was not on hold")
+    terminal.errors.print(
+        f"{slug} is released; it was on hold: {terminal.plain(why)}" if why else f"{slug} was not on hold"
+    )
 
 
 @app.command()
@@ -635,9 +532,9 @@ def export(
             return
         names, rows = exports.published(connection, _slug(connection, institution), what)
     if as_csv:
-        _print_csv(names, rows)
+        terminal.print_csv(names, rows)
     else:
-        _print_json([dict(zip(names, row, strict=True)) for row in rows])
+        terminal.print_json([dict(zip(names, row, strict=True)) for row in rows])
 
 
 @app.command()
@@ -655,27 +552,27 @@ def landing(
     _one_form(as_json=as_json, as_csv=as_csv)
     place = _site(institution)
     if not stored:
-        upkeep.check_landing_pages(place, lambda line: errors.print(_plain(line)))
+        upkeep.check_landing_pages(place, lambda line: terminal.errors.print(terminal.plain(line)))
     with database.connect(place.dsn) as connection:
         names, rows = exports.select(connection, "attention/landing_list", {"institution": place.institution.slug})
     found: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in rows]
     if as_json:
-        _print_json(found)
+        terminal.print_json(found)
         return
     if as_csv:
-        _print_csv(names, rows)
+        terminal.print_csv(names, rows)
         return
     table = Table("output", "page", "state", "missing in its tags", "why", title=place.institution.slug)
     for each in found:
         if each["state"] != "trackable":
             missing = ", ".join(each["missing"])
-            table.add_row(*(_plain(cell or "") for cell in (
+            table.add_row(*(terminal.plain(cell or "") for cell in (
                 each["key"], each["address"], each["state"].replace("_", " "), missing, each["reason"])))  # fmt: skip
     if table.rows:
-        _console().print(table)
+        terminal.show(table)
     tracked = sum(each["state"] == "trackable" for each in found)
     sentence = f"{tracked:,} of {len(found):,} landing pages can be tracked"
-    _console().print(sentence if found else f"No landing page of {place.institution.slug} is known.")
+    terminal.show(sentence if found else f"No landing page of {place.institution.slug} is known.")
 
 
 @app.command("forget-attention")
@@ -687,13 +584,13 @@ def forget_attention(institution: Slug) -> None:
     with _warehouse() as connection:
         slug = _slug(connection, institution)
         gone = upkeep.forget_attention(connection, slug)
-    errors.print(f"{slug}: the attention of {gone:,} tracked outputs is forgotten; the outputs stay")
+    terminal.errors.print(f"{slug}: the attention of {gone:,} tracked outputs is forgotten; the outputs stay")
 
 
 @app.command()
 def stop() -> None:
     """Stop the embedded Postgres (it also stops by itself after a minute without work)."""
-    errors.print("stopped" if local.stop() else "it was not running")
+    terminal.errors.print("stopped" if local.stop() else "it was not running")
 
 
 def _one_form(*, as_json: bool, as_csv: bool) -> None:
@@ -701,56 +598,13 @@ def _one_form(*, as_json: bool, as_csv: bool) -> None:
         raise typer.BadParameter("choose one form: --json or --csv")
 
 
-def _print_json(made: object) -> None:
-    sys.stdout.write(json.dumps(made, ensure_ascii=False, indent=1, default=str) + "\n")
-
-
-def _write(text: str) -> None:
-    """Text whose line ends and marks stay as they are."""
-    sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
-    sys.stdout.write(text)
-
-
-def _print_csv(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
-    sys.stdout.write("\ufeff")
-    writer = csv.writer(sys.stdout, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writerow(names)
-    writer.writerows([exports.cell(value) for value in row] for row in rows)
-
-
-def _plain(value: object) -> str:
-    """Text from outside, without the marks that the terminal's printer would obey."""
-    return str(value).replace("[", "\\[")
-
-
-def _say(error: Exception) -> None:
-    """One sentence on standard error, never a traceback; the whole of it where a log was asked for."""
-    if isinstance(error, BusyError):
-        errors.print(f"[yellow]{_plain(error)}[/]")
-    elif isinstance(error, TOLD):
-        errors.print(f"[red]{_plain(error)}[/]")
-    elif isinstance(error, psycopg.errors.DiskFull):
-        errors.print(
-            "[red]the disk of the warehouse is full: free some, or give it more, and run this again; nothing half done stays[/]"
-        )
-    elif isinstance(error, OSError) and error.strerror:
-        errors.print(f"[red]{_plain(error.strerror)}{_plain(f': {error.filename}' if error.filename else '')}[/]")
-    else:
-        logging.getLogger("explorer").info("what happened", exc_info=error)
-        sentence = f"{type(error).__name__}: {error}"
-        errors.print(
-            f"[red]an error that should not happen: {_plain(sentence)}; add --verbose before the command for more[/]"
-        )
-
-
 def run() -> None:
     """The entry point: known troubles become one sentence and an exit status, never a traceback."""
     try:
         app(prog_name="bin/explorer")
-    except (*WRONG, OSError) as error:
-        _say(error)
+    except (*terminal.WRONG, OSError) as error:
+        terminal.say(error)
         sys.exit(WRONG_CALL)
     except Exception as error:  # noqa: BLE001 - the last line of defence
-        _say(error)
+        terminal.say(error)
         sys.exit(FAILED)
