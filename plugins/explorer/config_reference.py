@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
-from explorer import config
+from explorer import config, config_values
 from explorer.config_messages import keys_of, models_in
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class _Schema(GenerateJsonSchema):
 
     def encode_default(self, dft: Any) -> Any:  # noqa: ANN401 - pydantic's signature
         """A duration as a file says it."""
-        return config.in_words(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+        return config_values.in_words(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401, ARG002 - pydantic's signature
         """No: a title would only repeat the key."""

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from explorer import database, imports
 from explorer.attention_providers import SOURCES
-from explorer.config import in_words
+from explorer.config_values import in_words
 from explorer.imports import HaltedError
 from explorer.tables import guarded
 

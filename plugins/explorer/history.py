@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from psycopg.types.json import Jsonb
 
 from explorer import database, imports, leases, tasks, warehouse
-from explorer.config import in_words
+from explorer.config_values import in_words
 from explorer.database import Connection
 from explorer.imports import FinishedError, HaltedError, Import
 from explorer.sources import Abilities

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from explorer import config, config_reference
+from explorer import config, config_reference, config_values
 from explorer.config import ConfigError, Institution, find, load
 from explorer.config_messages import keys_of, models_in
 
@@ -601,7 +601,7 @@ def test_the_schema_refuses_what_the_models_refuse() -> None:
 
 def test_the_schemes_are_those_of_the_identifiers() -> None:
     identifiers = pytest.importorskip("explorer.identifiers")
-    assert set(identifiers.SCHEMES) < set(get_args(config.Role))
+    assert set(identifiers.SCHEMES) < set(get_args(config_values.Role))
 
 
 @pytest.mark.parametrize(
