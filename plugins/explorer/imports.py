@@ -172,6 +172,9 @@ def free(connection: Connection, slug: str, *, trial: bool) -> None:
     Raises ``BusyError`` for one that is at work, and in a ``trial``, which ends nothing, for any.
     """
     current = _current(connection, slug)
+    if current is not None and current[3] == "awaiting_approval":
+        connection.execute("select from ops.import where id = %s for update", (current[0],))
+        current = _current(connection, slug)  # somebody may have answered in this moment
     if current is None:
         return
     if current[3] == "awaiting_approval":

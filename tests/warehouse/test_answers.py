@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
-from explorer import database, flow, local, upkeep
+from explorer import database, flow, leases, local, upkeep
 from explorer.imports import BusyError, FinishedError, HaltedError
 from explorer.planning import Request
 from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
@@ -99,6 +101,26 @@ def test_an_approval_after_the_warehouse_moved_is_asked_for_again(site: Scripted
     assert sql(site, f"select status, error from ops.import where id = {waiting}") == [("awaiting_approval", None)]
     assert len(published(site)["outputs"]) == 60
     flow.answer(site, waiting, approved=True, by="somebody")
+    flow.go_on(site, waiting, answered=True)
+    assert len(published(site)["outputs"]) == 20
+
+
+def test_a_rollback_in_the_moment_of_an_approval_does_not_end_what_was_approved(site: ScriptedSite, waiting: int):
+    """The answer is under way: it holds the import's row and commits while the rollback asks who is at work."""
+    with (
+        ThreadPoolExecutor(1) as threads,
+        database.connect(site.dsn) as answering,
+        database.connect(site.dsn) as looking,
+    ):
+        answering.execute("update ops.import set status = 'running' where id = %s", (waiting,))
+        leases.take(answering, waiting, timedelta(minutes=1))
+        rolling = threads.submit(upkeep.rollback, site, to_import=1, by="somebody")
+        while not looking.execute("select count(*) from pg_locks where not granted").fetchall()[0][0]:
+            assert not rolling.done()
+            looking.rollback()
+        answering.commit()
+        with pytest.raises(BusyError, match=f"import {waiting} of lilliput is at work"):
+            rolling.result()
     flow.go_on(site, waiting, answered=True)
     assert len(published(site)["outputs"]) == 20
 
