@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import json
+import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import psutil
 import requests
 
 from explorer import database, local, standalone
+from tests.patience import PATIENCE
 
 YAML = """\
 name: {name}
@@ -113,7 +113,7 @@ class AirflowSite:
         for process in tree:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGKILL)
-        psutil.wait_procs(tree, 10)
+        psutil.wait_procs(tree, PATIENCE)
 
     def restart(self, component: str) -> None:
         self.run.start(component, ["-m", "airflow", component, "--skip-serve-logs"], self.environment)
@@ -151,9 +151,8 @@ def started(place: Path, institutions: Path) -> Iterator[AirflowSite]:
     """Airflow over a folder of institutions; all of it has ended when the block has."""
     with standalone.running(place) as run:
         server = local.postgres(place)
-        with socket.socket() as probe:  # not the first port of all: several may start at once
-            probe.bind((standalone.HOST, 0))
-            (place / "ports.json").write_text(json.dumps({"airflow": probe.getsockname()[1]}))
+        # Not the first port of all, as several may start at once; and below those that the system gives to anybody meanwhile.
+        standalone.free_port(place, "airflow", 11_000 + os.getpid() % 1_000 * 20)
         with database.connect(server.dsn()):  # or else it stops while a busy machine takes its time to start the rest
             airflow, environment = standalone.settings(
                 place, server, [institutions], {"warehouse": server.airflow_connection()}

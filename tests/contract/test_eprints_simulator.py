@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,8 @@ from sickle import Sickle
 from simulators.brobdingnag import DIVISIONS, HOST, brobdingnag
 from simulators.eprints import EPrints, set_spec
 from simulators.repository import Heading, View, VirtualClock, World
-from simulators.serving import Fault
+from simulators.serving import Answer, Call, Fault
+from tests.patience import PATIENCE, wait_until
 from tests.samples import sample
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def site() -> Iterator[EPrints]:
 
 
 def ask(site: EPrints, **arguments: str) -> requests.Response:
-    return requests.get(site.url, params=arguments, timeout=10, allow_redirects=True)
+    return requests.get(site.url, params=arguments, timeout=PATIENCE, allow_redirects=True)
 
 
 def tree(response: requests.Response) -> etree._Element:
@@ -177,7 +179,7 @@ def test_identify_and_sets_have_the_elements_of_the_written_samples(whole: EPrin
     ],
 )
 def test_errors_have_the_form_of_the_written_samples(whole: EPrints, name: str, query: str) -> None:
-    response = requests.get(f"{whole.url}?{query}", timeout=10)
+    response = requests.get(f"{whole.url}?{query}", timeout=PATIENCE)
     expected = sample_tree(f"oai/eprints/synthetic/{name}.xml")
     assert shapes(tree(response)) == shapes(expected)
     assert errors(response) == [error.get("code") for error in expected.iter(f"{OAI}error")]
@@ -242,7 +244,7 @@ def test_a_token_is_the_request_sorted_and_encoded_twice(whole: EPrints) -> None
     ],
 )
 def test_what_is_wrong_is_said_as_eprints_says_it(whole: EPrints, query: str, codes: list[str]) -> None:
-    response = requests.get(f"{whole.url}?{query}", timeout=10)
+    response = requests.get(f"{whole.url}?{query}", timeout=PATIENCE)
     assert (response.status_code, errors(response)) == (200, codes)
     request = tree(response).find(f"{OAI}request")
     assert request is not None
@@ -279,7 +281,7 @@ def test_a_set_holds_what_hangs_below_it_and_its_deleted_records_without_naming_
 
 
 def test_a_form_post_and_get_record_and_formats_work(whole: EPrints) -> None:
-    assert numbers(requests.post(whole.url, data=LIST, timeout=10).content)[0] == 101
+    assert numbers(requests.post(whole.url, data=LIST, timeout=PATIENCE).content)[0] == 101
     one = ask(whole, verb="GetRecord", metadataPrefix="oai_dc", identifier=f"oai:{HOST}:101")
     assert tree(one).findtext(f".//{DC}relation") == f"http://{HOST}/101/"
     assert tree(ask(whole, verb="ListMetadataFormats")).findtext(f".//{OAI}metadataPrefix") == "oai_dc"
@@ -389,15 +391,15 @@ def test_an_incremental_harvest_finds_what_changed_since(site: EPrints) -> None:
 def test_orders_over_http_change_the_world_and_the_log_can_be_read(site: EPrints) -> None:
     admin = site.url.replace("/cgi/oai2", "/_simulator")
     number = next(item.number for item in site.world if item.state == "archive")
-    requests.post(f"{admin}/world", json={"advance": 60, "titles": {str(number): "By order"}}, timeout=10)
+    requests.post(f"{admin}/world", json={"advance": 60, "titles": {str(number): "By order"}}, timeout=PATIENCE)
     body = ask(site, **LIST, **{"from": "2026-02-01T03:01:00Z"}).text
     assert "<dc:title>By order</dc:title>" in body
-    calls = requests.get(f"{admin}/calls", timeout=10).json()
+    calls = requests.get(f"{admin}/calls", timeout=PATIENCE).json()
     assert [call["name"] for call in calls] == ["ListRecords"]
-    refused = requests.post(f"{admin}/faults", json={"kind": "earthquake"}, timeout=10)
+    refused = requests.post(f"{admin}/faults", json={"kind": "earthquake"}, timeout=PATIENCE)
     assert refused.status_code == 400
     assert "There is no fault 'earthquake'" in refused.json()["error"]
-    requests.post(f"{admin}/faults", json={"kind": "server_error"}, timeout=10)
+    requests.post(f"{admin}/faults", json={"kind": "server_error"}, timeout=PATIENCE)
     assert [ask(site, verb="Identify").status_code for _ in range(2)] == [500, 200]
 
 
@@ -411,12 +413,14 @@ def test_orders_over_http_change_the_world_and_the_log_can_be_read(site: EPrints
 def test_a_server_in_trouble_is_so_for_the_calls_that_were_named(site: EPrints, kind: str, status: int) -> None:
     site.faults.add(Fault(kind, name="ListRecords", after=1, times=2, seconds=3))
     assert ask(site, verb="Identify").status_code == 200
+    began = time.time()
     answers = [ask(site, **LIST) for _ in range(4)]
+    ended = time.time()
     assert [answer.status_code for answer in answers] == [200, status, status, 200]
     wait = answers[1].headers.get("Retry-After")
     if kind == "busy_date":
         assert wait is not None
-        assert 0 < parsedate_to_datetime(wait).timestamp() - time.time() <= 4
+        assert began + 2 <= parsedate_to_datetime(wait).timestamp() <= ended + 3  # in whole seconds
     else:
         assert wait == (None if kind == "server_error" else "3")
     assert [call.status for call in site.calls] == [200, 200, status, status, 200]
@@ -548,10 +552,16 @@ def test_a_poison_record_spoils_every_answer_that_holds_it(site: EPrints) -> Non
     assert ask(site, verb="GetRecord", metadataPrefix="oai_dc", identifier=f"oai:{HOST}:{poison}").status_code == 500
 
 
-def test_how_many_ask_at_once_is_counted(site: EPrints) -> None:
+def test_how_many_ask_at_once_is_counted(site: EPrints, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [ask(site, verb="Identify").status_code for _ in range(20)] == [200] * 20
     assert site.most_at_once == 1
-    site.faults.add(Fault("slow", times=3, seconds=0.5))
+    answer, three = site.answer, threading.Barrier(3)
+
+    def together(call: Call) -> Answer:
+        three.wait(PATIENCE)
+        return answer(call)
+
+    monkeypatch.setattr(site, "answer", together)
     with ThreadPoolExecutor(3) as clients:
         assert list(clients.map(lambda _: ask(site, verb="Identify").status_code, range(3))) == [200] * 3
     assert site.most_at_once == 3
@@ -568,20 +578,18 @@ def test_the_program_starts_quickly_remembers_its_world_and_moves_it_on(tmp_path
         command = [sys.executable, "-m", "simulators", "--folder", str(tmp_path), "--ready", str(ready), "--port", "0"]
         with subprocess.Popen(command, cwd=ROOT) as process:
             try:
-                deadline = time.monotonic() + 20
-                while not ready.exists() and time.monotonic() < deadline:
-                    time.sleep(0.02)
+                wait_until(ready.exists)
                 url = json.loads(ready.read_text())["eprints"]
                 body = b""
                 arguments: dict[str, str] = dict(LIST)
                 while arguments:
-                    page = requests.get(url, params=arguments, timeout=10).content
+                    page = requests.get(url, params=arguments, timeout=PATIENCE).content
                     token = re.search(rb"<resumptionToken[^>]*>([^<]+)</", page)
                     arguments = {"verb": "ListRecords", "resumptionToken": token[1].decode()} if token else {}
                     body += page
             finally:
                 process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+            assert process.wait(PATIENCE) == 0
         addresses.append(url)
         titles.append((len(numbers(body)), body.count(b"(revised)</dc:title>"), body.count(b'status="deleted"')))
     assert addresses[0] == addresses[1]  # another address would be another source
@@ -591,7 +599,7 @@ def test_the_program_starts_quickly_remembers_its_world_and_moves_it_on(tmp_path
 def test_a_damaged_memory_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "simulators.json").write_text("{")
     command = [sys.executable, "-m", "simulators", "--folder", str(tmp_path), "--ready", str(tmp_path / "ready.json")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 2
     assert "Delete it: the demo's world then begins anew." in done.stderr
 
@@ -600,4 +608,4 @@ def test_a_world_can_be_written_by_hand() -> None:
     view = View("divisions", "Division", (Heading("sci", "Science"), Heading("bio", "Biology", ("sci",))))
     world = World("Small", "small.example", (view,))
     with EPrints(world).serve() as url:
-        assert b"noRecordsMatch" in requests.get(url, params=LIST, timeout=10).content
+        assert b"noRecordsMatch" in requests.get(url, params=LIST, timeout=PATIENCE).content

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from simulators.repository import World
 
-LIMITS = Limits(requests_per_second=1000, retries=2, backoff=0.001, read_timeout=1, longest_retry_after=1)
+LIMITS = Limits(requests_per_second=1000, retries=2, backoff=0.001, longest_retry_after=1)
 FULL = Plan("full")
 PAGE_SIZE = 20
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -19,12 +18,13 @@ from explorer.sources.oai_platforms import Settings, accent
 from explorer.sources.oai_pmh import MOST_EMPTY_PAGES, MOST_RESTARTS, OaiPmh, source
 from explorer.sources.oai_protocol import TRIES, OaiRepository
 from tests.oai_documents import document, error, formats, identify, listed_sets, record, records
+from tests.patience import wait_until
 from tests.scripted_server import Asked, Reply, Server, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-QUICK = Limits(requests_per_second=1000, retries=1, backoff=0.001, read_timeout=5)
+QUICK = Limits(requests_per_second=1000, retries=1, backoff=0.001)
 FULL = Plan("full")
 OUTPUTS = Part("outputs")
 
@@ -111,10 +111,7 @@ def test_the_next_page_is_fetched_while_this_one_is_read() -> None:
     with repository(lists(**THREE)) as (oai, server):
         pages = iter(oai.read(OUTPUTS, FULL, None))
         assert numbers([next(pages)]) == ["1", "2"]
-        deadline = time.monotonic() + 10
-        while len(server.asked) < 2 and time.monotonic() < deadline:  # nobody asks for the second page here
-            time.sleep(0.01)
-        assert len(server.asked) >= 2
+        wait_until(lambda: len(server.asked) >= 2)  # nobody asks for the second page here
         list(pages)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -29,6 +28,7 @@ from simulators.dspace6 import DSpace6
 from simulators.dspace7 import DSpace7
 from simulators.repository import VirtualClock
 from simulators.serving import Fault
+from tests.patience import PATIENCE
 from tests.samples import sample
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 FULL = Plan("full")
-LIMITS = Limits(requests_per_second=1000, retries=2, backoff=0.001, read_timeout=1, longest_retry_after=1)
+LIMITS = Limits(requests_per_second=1000, retries=2, backoff=0.001, longest_retry_after=1)
 LIST = {"verb": "ListRecords", "metadataPrefix": "oai_dc"}
 MAKERS: dict[str, Callable[..., OaiServer]] = {
     "bepress": lambda *faults, **options: Bepress(voyages.laputa(), faults, **options),
@@ -60,7 +60,7 @@ def pages(url: str, **arguments: str) -> Iterator[bytes]:
     """The pages of a list, the token taken with a regular expression, as no client of ours does."""
     arguments = arguments or LIST
     while True:
-        body = requests.get(url, params=arguments, timeout=10).content
+        body = requests.get(url, params=arguments, timeout=PATIENCE).content
         yield body
         token = re.search(rb"<resumptionToken[^>]*[^/]>([^<]+)</", body)
         if token is None:
@@ -91,7 +91,7 @@ def test_answers_have_no_element_that_captured_ones_lack(platform: str) -> None:
     """DSpace 7 answers OAI-PMH as DSpace 6 does."""
     real = set.union(*(shapes(etree.parse(str(file)).getroot()) for file in captured(platform)))
     with MAKERS[platform]().serve() as url:
-        bodies = [*pages(url), requests.get(url, params={"verb": "GetRecord"}, timeout=10).content]
+        bodies = [*pages(url), requests.get(url, params={"verb": "GetRecord"}, timeout=PATIENCE).content]
         if platform != "bepress":  # of bepress neither was ever captured
             bodies += [*pages(url, verb="ListSets"), *pages(url, **{**LIST, "verb": "ListIdentifiers"})]
     ours = set.union(*(shapes(etree.fromstring(body)) for body in bodies))
@@ -132,7 +132,7 @@ def test_the_hierarchy_of_dspace_6_has_the_structure_of_the_written_one() -> Non
     for form in ("json", "xml"):
         server = DSpace6(voyages.balnibarbi(), hierarchy=form)
         with server.serve() as url:
-            answer = requests.get(url.replace("/oai/request", "/rest/hierarchy"), timeout=10)
+            answer = requests.get(url.replace("/oai/request", "/rest/hierarchy"), timeout=PATIENCE)
         if form == "json":
             written = keys(json.loads((folder / "hierarchy.json").read_text()))
             ours = keys(answer.json())
@@ -148,7 +148,7 @@ def test_the_communities_of_dspace_7_have_the_structure_of_the_written_ones() ->
         base = url.replace("/oai/request", "/api/core/communities")
 
         def ask(path: str, **arguments: int) -> Any:
-            return requests.get(f"{base}{path}", params=arguments, timeout=10).json()
+            return requests.get(f"{base}{path}", params=arguments, timeout=PATIENCE).json()
 
         top = ask("/search/top", page=0, size=2)
         assert keys(top) == keys(json.loads((folder / "search_top_page0.json").read_text()))
@@ -316,7 +316,6 @@ def test_only_what_changed_is_asked_for(platform: str) -> None:
 @pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("kind", ["expired_token", "server_error", "truncated", "cut", "busy_seconds", "html", "gzip"])
 def test_a_fault_that_passes_costs_nothing(platform: str, kind: str) -> None:
-    began = time.monotonic()
     with MAKERS[platform](page_size=50).serve() as url:
         well = {each.key: each for each in outputs(source(url, platform))}
     with MAKERS[platform](Fault(kind, name="ListRecords", after=2, seconds=0.1), page_size=50).serve() as url:
@@ -327,7 +326,6 @@ def test_a_fault_that_passes_costs_nothing(platform: str, kind: str) -> None:
             found.update({each.key: each for each in page.records if isinstance(each, Output)})
             assert page.incomplete is None
     assert found == well
-    assert time.monotonic() - began < 20
 
 
 # --- the demo

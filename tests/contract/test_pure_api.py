@@ -51,7 +51,7 @@ def serving(store: Store, version: str = "524", **named: object) -> Iterator[tup
     options = {name: named.pop(name) for name in ("versions", "keys", "login", "password", "json_off") if name in named}
     simulator = Pure(store, **options)  # type: ignore[arg-type]
     settings = PureSource.model_validate({"kind": "pure", "connection": "tribnia", "page_size": 5, **named})
-    limits = Limits(requests_per_second=10_000, backoff=0.0, retries=3, read_timeout=2)
+    limits = Limits(requests_per_second=10_000, backoff=0.0, retries=3)
     secrets = {"api-key": KEY}
     with (
         simulator.serve(),

@@ -23,6 +23,7 @@ from simulators.repository import VirtualClock
 from simulators.serving import Fault
 from simulators.tribnia import langden, moves_on, stores_of, tribnia
 from tests import pure_shapes
+from tests.patience import PATIENCE
 from tests.samples import sample
 
 if TYPE_CHECKING:
@@ -68,11 +69,11 @@ def server(store: Store) -> Iterator[Pure]:
 
 
 def ask(simulator: Pure, path: str, version: str = "524", **arguments: Any) -> requests.Response:
-    return requests.get(f"{simulator.base(version)}/{path}", params=arguments, headers=KEY, timeout=10)
+    return requests.get(f"{simulator.base(version)}/{path}", params=arguments, headers=KEY, timeout=PATIENCE)
 
 
 def post(simulator: Pure, path: str, version: str = "524", **body: Any) -> dict[str, Any]:
-    found = requests.post(f"{simulator.base(version)}/{path}", json=body, headers=KEY, timeout=10)
+    found = requests.post(f"{simulator.base(version)}/{path}", json=body, headers=KEY, timeout=PATIENCE)
     found.raise_for_status()
     return dict(found.json())
 
@@ -216,14 +217,16 @@ def test_xml_of_later_versions_holds_what_json_holds(server: Pure) -> None:
         ("persons", "person"),
         ("organisational-units", "organisationalUnit"),
     ):
-        body = requests.get(f"{server.base('524')}/{name}", params={"size": 100}, headers=plain, timeout=10)
+        body = requests.get(f"{server.base('524')}/{name}", params={"size": 100}, headers=plain, timeout=PATIENCE)
         assert body.headers["Content-Type"].startswith("application/xml")
         found = etree.fromstring(body.content).find("items")
         assert [each.get("uuid") for each in found] == [
             each["uuid"] for each in ask(server, name, size=100).json()["items"]
         ]
         assert element is None or {each.tag for each in found} == {element}
-    one = requests.get(f"{server.base('524')}/persons/{next(iter(server.store.persons))}", headers=plain, timeout=10)
+    one = requests.get(
+        f"{server.base('524')}/persons/{next(iter(server.store.persons))}", headers=plain, timeout=PATIENCE
+    )
     assert etree.fromstring(one.content).tag == "person"
 
 
@@ -236,7 +239,7 @@ def test_a_key_opens_what_it_has_rights_to(store: Store) -> None:
 
         def status(path: str, key: str | None, **arguments: str) -> int:
             headers = {"api-key": key} if key else {}
-            return requests.get(url + path, headers=headers, params=arguments, timeout=10).status_code
+            return requests.get(url + path, headers=headers, params=arguments, timeout=PATIENCE).status_code
 
         assert [status("524/persons", key) for key in ("all", "few", "wrong", None)] == [200, 200, 401, 401]
         assert [status("524/changes/2026-01-01", key) for key in ("all", "few", "wrong")] == [200, 403, 401]
@@ -257,8 +260,8 @@ def test_a_key_opens_what_it_has_rights_to(store: Store) -> None:
 
 def test_basic_may_be_asked_on_top(store: Store) -> None:
     with Pure(store, login="gulliver", password="travels").serve() as url:
-        bare = requests.get(url + "524/persons", headers=KEY, timeout=10)
-        both = requests.get(url + "524/persons", headers=KEY, auth=("gulliver", "travels"), timeout=10)
+        bare = requests.get(url + "524/persons", headers=KEY, timeout=PATIENCE)
+        both = requests.get(url + "524/persons", headers=KEY, auth=("gulliver", "travels"), timeout=PATIENCE)
     assert (bare.status_code, both.status_code) == (401, 200)
     assert bare.headers["WWW-Authenticate"].startswith("Basic")
 
@@ -266,10 +269,10 @@ def test_basic_may_be_asked_on_top(store: Store) -> None:
 def test_json_can_be_off(store: Store) -> None:
     with Pure(store, json_off=True).serve() as url:
         answers = [
-            requests.get(url + "524/persons", headers={**KEY, "Accept": accept}, timeout=10)
+            requests.get(url + "524/persons", headers={**KEY, "Accept": accept}, timeout=PATIENCE)
             for accept in ("application/json", "application/json, application/xml;q=0.5", "application/xml", "*/*")
         ]
-        new = requests.get(url + "persons", headers=KEY, timeout=10)
+        new = requests.get(url + "persons", headers=KEY, timeout=PATIENCE)
     assert [each.status_code for each in answers] == [406, 200, 200, 200]
     assert {each.headers["Content-Type"][:15] for each in answers} == {"application/xml"}
     assert new.headers["Content-Type"] == "application/json"
@@ -277,7 +280,7 @@ def test_json_can_be_off(store: Store) -> None:
 
 def test_what_would_change_something_is_refused(server: Pure) -> None:
     for method in ("PUT", "DELETE"):
-        answer = requests.request(method, f"{server.base('new')}/persons/1", headers=KEY, timeout=10)
+        answer = requests.request(method, f"{server.base('new')}/persons/1", headers=KEY, timeout=PATIENCE)
         assert answer.status_code == 405
     assert [each.method for each in server.calls] == ["PUT", "DELETE"]
 
@@ -313,7 +316,7 @@ def test_links_lead_from_page_to_page(server: Pure) -> None:
     page = ask(server, "persons", size=12).json()
     found = [each["uuid"] for each in page["items"]]
     while links := [each["href"] for each in page.get("navigationLinks", []) if each["ref"] == "next"]:
-        page = requests.get(links[0], headers=KEY, timeout=10).json()
+        page = requests.get(links[0], headers=KEY, timeout=PATIENCE).json()
         found += [each["uuid"] for each in page["items"]]
     assert sorted(found) == sorted(server.store.persons)
     assert "navigationLinks" not in ask(server, "persons", navigationLink="false").json()
@@ -435,7 +438,9 @@ def test_the_loser_of_a_merge_leads_to_the_winner(server: Pure, version: str, fa
     assert loser not in {each["uuid"] for each in ask(server, family, version, size=999).json()["items"]}
     assert loser not in repr(list(store.outputs.values())).replace(f"previous=('{loser}',)", "")
     server.faults.add(Fault("merge_301", times=None))
-    moved = requests.get(f"{server.base(version)}/{family}/{loser}", headers=KEY, timeout=10, allow_redirects=False)
+    moved = requests.get(
+        f"{server.base(version)}/{family}/{loser}", headers=KEY, timeout=PATIENCE, allow_redirects=False
+    )
     assert (moved.status_code, moved.headers["Location"]) == (301, f"{server.base(version)}/{family}/{winner}")
     assert post(server, path, version, uuids=[loser]).get("items", []) == []
 
@@ -471,11 +476,11 @@ def test_the_world_takes_orders_over_http(server: Pure) -> None:
     place = server.url.replace(server.path, "/_simulator/world")
     outputs = sorted(server.store.outputs)
     order = {"delete": outputs[:1], "hide": outputs[1:2], "merge": [outputs[2:4]], "noise": 2, "silence": 1}
-    assert requests.post(place, json=order, timeout=10).json() == {"done": True}
+    assert requests.post(place, json=order, timeout=PATIENCE).json() == {"done": True}
     assert outputs[0] not in server.store.outputs
     assert server.store.outputs[outputs[1]].visibility == "BACKEND"
     assert server.store.merged == {outputs[2]: outputs[3]}
-    assert requests.post(place, json={"paint": []}, timeout=10).status_code == 400
+    assert requests.post(place, json={"paint": []}, timeout=PATIENCE).status_code == 400
 
 
 # --- faults
@@ -519,7 +524,9 @@ def test_faults_that_need_something_else_can_be_seen_too(server: Pure) -> None:
     for kind, status in (("merge_301", 301), ("merge_404", 404)):
         server.faults.add(Fault(kind))
         place = f"{server.base()}/research-outputs/{loser}"
-        found = [requests.get(place, headers=KEY, timeout=10, allow_redirects=False).status_code for _ in range(2)]
+        found = [
+            requests.get(place, headers=KEY, timeout=PATIENCE, allow_redirects=False).status_code for _ in range(2)
+        ]
         assert found == [status, 200]
 
 

@@ -1,5 +1,6 @@
 """The two commands from a fresh clone: what they make, what they repeat, and what they say where they cannot."""
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -50,17 +51,15 @@ def bare_path(folder: Path, *programs: str) -> str:
     return str(folder)
 
 
-def test_set_up_is_made_once_and_again_when_the_requirements_change(clone: Path) -> None:
+def test_set_up_is_made_once_and_again_when_the_requirements_change(clone: Path, tmp_path: Path) -> None:
     first = setup(clone)
     assert first.returncode == 0, first.stderr
     assert first.stdout == ""
     assert "this is done once" in first.stderr
     assert (clone / ".venv/bin/python").exists()
 
-    began = time.monotonic()
-    second = setup(clone)
+    second = setup(clone, PATH=bare_path(tmp_path / "path"), PYTHON="")  # it needs no Python to see that all is there
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
-    assert time.monotonic() - began < 1
 
     (clone / "requirements.txt").write_text("# still none\n")
     assert "Ready" in setup(clone).stderr
@@ -74,7 +73,8 @@ def test_an_interrupted_set_up_is_begun_again(clone: Path) -> None:
             assert running.poll() is None
             time.sleep(0.01)
         for process in (*psutil.Process(running.pid).children(recursive=True), psutil.Process(running.pid)):
-            process.send_signal(signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess):  # one of many that come and go
+                process.send_signal(signal.SIGKILL)
     again = setup(clone)
     assert again.returncode == 0, again.stderr
     assert subprocess.run([clone / ".venv/bin/python", "-m", "pip", "--version"], check=False).returncode == 0

@@ -17,6 +17,7 @@ from simulators.diva import Diva
 from simulators.esploro import Esploro
 from simulators.haplo import Haplo
 from simulators.repository import VirtualClock
+from tests.patience import PATIENCE
 from tests.samples import sample
 from tests.warehouse.test_flow import do_import, published
 
@@ -193,7 +194,7 @@ def test_a_simulator_says_nothing_that_its_sample_does_not(server: OaiServer, pa
     if isinstance(server, Esploro):
         asked["set"] = "history"
     with server.serve() as url:
-        answer = requests.get(url, asked, timeout=10).content
+        answer = requests.get(url, asked, timeout=PATIENCE).content
     folder = sample(page).parent
     known = set().union(*(steps(each.read_bytes()) for each in folder.glob("ListRecords*.xml")))
     guessed = {"resourcetype", "date.published"}  # fields of the esploro format that no sample has

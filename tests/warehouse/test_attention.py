@@ -34,7 +34,7 @@ FAST = {
     "calls_per_second": 5000,
     "retries": 2,
     "backoff": 0.01,
-    "timeout": 5,
+    "timeout": 60,
     "allow_http": True,
     "allow_private_hosts": True,
 }

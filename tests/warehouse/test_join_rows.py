@@ -1,6 +1,7 @@
 """Rows of a spreadsheet become outputs: the same in any order of the rows, and as the rule says (a model in Python)."""
 
 import random
+from collections.abc import Iterator
 from itertools import combinations
 
 import psycopg
@@ -67,9 +68,9 @@ rows_strategy = st.lists(
 
 
 @pytest.fixture(scope="module")
-def connection(schema_database: str, request) -> database.Connection:
+def connection(postgres_dsn: str) -> Iterator[database.Connection]:
     """Staging tables in a schema of their own; every table is emptied before each example."""
-    with database.connect(schema_database) as made:
+    with database.connect(postgres_dsn) as made:
         made.execute("create schema join_rows")
         made.execute("set search_path = join_rows")
         database.run(made, "staging/create")

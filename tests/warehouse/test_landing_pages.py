@@ -17,7 +17,7 @@ from tests.warehouse.test_attention import put
 from tests.warehouse.test_flow import do_import
 
 pytestmark = pytest.mark.usefixtures("without_expectations")
-FAST = replace(landing_pages.LIMITS, requests_per_second=1000, backoff=0.01, read_timeout=2)
+FAST = replace(landing_pages.LIMITS, requests_per_second=1000, backoff=0.01)
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from explorer import database, mail, notices
 from explorer.connections import Connection
 from explorer.imports import HaltedError
 from simulators.mail import Faults, MailSink
+from tests.patience import PATIENCE
 
 LIBRARY, OFFICE = "library@lilliput.example", "research-office@lilliput.example"
 NAME = 'Überlilliput <script>alert("1")</script> & Söhne'
@@ -59,7 +60,7 @@ def point(monkeypatch, port, **extra):
         "conn_type": "smtp",
         "host": "127.0.0.1",
         "port": port,
-        "extra": {"disable_ssl": True, "disable_tls": True, "timeout": 5, **extra},
+        "extra": {"disable_ssl": True, "disable_tls": True, "timeout": PATIENCE, **extra},
     }
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
 
@@ -319,7 +320,7 @@ def scripted(*answers):
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield listening.getsockname()[1]
-        thread.join(timeout=5)
+        thread.join(PATIENCE)
 
 
 def test_a_connection_that_breaks_before_the_message_gives_the_claim_back(books, server, monkeypatch):
@@ -341,12 +342,12 @@ def test_a_kill_in_the_middle_leads_to_no_second_mail(books, warehouse_dsn, monk
         f"notices.notify(database.connect(sys.argv[1]), {import_id}, institution(notify=['{LIBRARY}']))"
     )
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        point(monkeypatch, silent.getsockname()[1], timeout=60)
+        point(monkeypatch, silent.getsockname()[1])
         paths = os.pathsep.join([*(str(Path(p).resolve()) for p in ("plugins", ".", "tests/warehouse"))])
         started = subprocess.Popen(
             [sys.executable, "-c", program, warehouse_dsn], env={**os.environ, "PYTHONPATH": paths}
         )
-        silent.settimeout(30)
+        silent.settimeout(PATIENCE)
         connection, _ = silent.accept()
         with connection, connection.makefile("rwb") as stream:
             stream.write(b"220 hello\r\n")
@@ -358,7 +359,7 @@ def test_a_kill_in_the_middle_leads_to_no_second_mail(books, warehouse_dsn, monk
             while stream.readline() != b".\r\n":
                 pass
             started.send_signal(signal.SIGKILL)
-            started.wait(timeout=30)
+            started.wait(PATIENCE)
     assert states(books) == {LIBRARY: "sending"}
     with MailSink(tmp_path / "mails") as sink:
         point(monkeypatch, sink.port)
@@ -369,11 +370,11 @@ def test_a_kill_in_the_middle_leads_to_no_second_mail(books, warehouse_dsn, monk
 
 def test_a_server_that_is_away_is_tried_again(books, monkeypatch):
     import_id = write_import(books)
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    point(monkeypatch, port)
-    with pytest.raises(mail.DelayedError, match="does not answer"):
-        notices.notify(books, import_id, institution())
+    with socket.socket() as closed:  # a port that is taken and where nobody listens
+        closed.bind(("127.0.0.1", 0))
+        point(monkeypatch, closed.getsockname()[1])
+        with pytest.raises(mail.DelayedError, match="does not answer"):
+            notices.notify(books, import_id, institution())
     assert states(books) == {}
 
 
@@ -408,11 +409,11 @@ def test_encryption_login_and_certificates(certificate, whole):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
     kept = Mailbox()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    bound = socket.create_server(("127.0.0.1", 0))
+    port = bound.getsockname()[1]
     encryption = {"ssl_context": context} if whole else {"tls_context": context}
-    controller = Controller(
-        kept, "127.0.0.1", port, auth_required=True, auth_require_tls=not whole, authenticator=knows, **encryption
+    controller = Listening(
+        kept, bound, auth_required=True, auth_require_tls=not whole, authenticator=knows, **encryption
     )
     controller.start()
     try:
@@ -439,6 +440,17 @@ def test_encryption_login_and_certificates(certificate, whole):
 
 def knows(_server, _session, _envelope, _mechanism, data):
     return AuthResult(success=(data.login, data.password) == (b"explorer", b"secret"), handled=False)
+
+
+class Listening(Controller):
+    """On a socket that is bound already: nobody else gets its port meanwhile."""
+
+    def __init__(self, handler, bound, **named):
+        super().__init__(handler, *bound.getsockname(), ready_timeout=PATIENCE, **named)
+        self.bound = bound
+
+    def _create_server(self):
+        return self.loop.create_server(self._factory_invoker, sock=self.bound, ssl=self.ssl_context)
 
 
 class Mailbox:
@@ -541,7 +553,7 @@ def test_the_sender_is_the_one_of_the_connection(books, server, monkeypatch):
 
 def test_an_address_in_any_alphabet_gets_its_mail(server):
     with server() as sink:
-        settings = mail.Server("127.0.0.1", sink.port, None, None, False, False, True, 5, "explorer@localhost")
+        settings = mail.Server("127.0.0.1", sink.port, None, None, False, False, True, PATIENCE, "explorer@localhost")
         message = mail.message(settings, "bücherei@bücher.example", "Grüße")
         message.set_content(".\n..\nGrüße\n", cte="8bit")
         with mail.session(settings) as client:
