@@ -1,6 +1,7 @@
 """The ten schemes: Altmetric's vectors, a table of our own with every rule, properties, noise and hostile input."""
 
 import csv
+import math
 import pickle
 import random
 import time
@@ -348,12 +349,20 @@ PIECES = (
 
 
 def cpu_time(work, text):
-    spent = []
-    for _ in range(3):
-        began = time.process_time()
-        work(text)
-        spent.append(time.process_time() - began)
-    return min(spent)
+    began = time.process_time()
+    work(text)
+    return time.process_time() - began
+
+
+def takes_at_most_three_times_as_long(work, short, long):
+    """By the least that each ever took, in turn: more turns where somebody else on the machine may have made the difference."""
+    least = [math.inf, math.inf]
+    for turn in range(30):
+        least = [min(known, cpu_time(work, text)) for known, text in zip(least, (short, long), strict=True)]
+        # below a few milliseconds the clock says nothing
+        if turn >= 2 and least[1] <= 3 * least[0] + 0.01:
+            return True
+    return False
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -365,8 +374,7 @@ def test_twice_the_length_takes_at_most_three_times_as_long(scheme):
     for lead in ("", LEADS[scheme]):
         for piece in PIECES:
             short, long = (lead + piece * (size // len(piece)) for size in (20_000, 40_000))
-            # below a few milliseconds the clock says nothing
-            assert cpu_time(work, long) <= 3 * cpu_time(work, short) + 0.01, (lead, piece)
+            assert takes_at_most_three_times_as_long(work, short, long), (lead, piece)
 
 
 @pytest.mark.parametrize("piece", ["1", ".", "/", "(", "<(", "a", " ", "10.", "10.5555/", "urn:"])

@@ -213,17 +213,17 @@ def test_depth_has_a_cap_and_costs_one_record() -> None:
     ],
 )  # fmt: skip
 def test_hostile_pages_take_no_time(hostile: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     for page in (GOOD.replace("Title 2", hostile), hostile + GOOD, GOOD + hostile):
         found = parse(page.encode())
         assert "Title 1" in texts(found)
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
 
 
 def test_comments_before_the_root_take_no_time() -> None:
-    began = time.monotonic()
+    began = time.process_time()
     parse(("<!-- a -->" * 50_000 + "x" + GOOD).encode())
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from simulators.serving import Fault
 from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
 from tests.warehouse.test_flow import do_import
 
-pytestmark = pytest.mark.usefixtures("without_expectations")
+pytestmark = pytest.mark.usefixtures("without_expectations", "within_a_day")
 FAST = {
     "calls_per_second": 5000,
     "retries": 2,

@@ -16,7 +16,7 @@ from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
 from tests.warehouse.test_attention import connect, pass_days, refresh, simulator, site, source
 from tests.warehouse.test_flow import do_import
 
-pytestmark = pytest.mark.usefixtures("without_expectations")
+pytestmark = pytest.mark.usefixtures("without_expectations", "within_a_day")
 __all__ = ["connect", "simulator", "site", "source"]  # fixtures
 
 

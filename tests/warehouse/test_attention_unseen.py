@@ -18,7 +18,7 @@ from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
 from tests.warehouse.test_attention import connect  # noqa: F401 - a fixture
 from tests.warehouse.test_flow import do_import
 
-pytestmark = pytest.mark.usefixtures("without_expectations")
+pytestmark = pytest.mark.usefixtures("without_expectations", "within_a_day")
 RANDOM = Random(7)
 NOISE = "".join(RANDOM.choice("abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(5000))
 SIGNS = "".join(chr(RANDOM.randrange(0x4E00, 0x9FFF)) for _ in range(1900))

@@ -16,7 +16,7 @@ from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
 from tests.warehouse.test_attention import put
 from tests.warehouse.test_flow import do_import
 
-pytestmark = pytest.mark.usefixtures("without_expectations")
+pytestmark = pytest.mark.usefixtures("without_expectations", "within_a_day")
 FAST = replace(landing_pages.LIMITS, requests_per_second=1000, backoff=0.01)
 
 
