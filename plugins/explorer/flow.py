@@ -400,6 +400,7 @@ def review(place: Site, import_id: int, *, approved: bool = False, stays: bool =
         purged = warehouse.purge(connection, import_)
         if purged is not None:
             warehouse.review(connection, import_, institution, place.source().abilities)
+        if purged is not None or warehouse.forget_hidden(connection, institution.slug):
             imports.drop_earlier_staging(connection, import_)
         imports.rest(connection, import_id, until=APPROVAL_WITHIN)
         connection.commit()  # the purge, the difference that is left and the wait for an answer, or none of them

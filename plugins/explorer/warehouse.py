@@ -299,6 +299,14 @@ def purge(connection: Connection, import_: Import) -> int | None:
     return int(number)
 
 
+def forget_hidden(connection: Connection, slug: str) -> bool:
+    """Takes what is not shown, and is not published either, out of history and books. Returns whether there is such."""
+    for name in ("blank", "forget_told"):
+        database.run(connection, f"load/{name}", {"institution": slug})
+    hidden = "select exists (select from hidden_thing) or exists (select from hidden_authorship)"
+    return bool(connection.execute(hidden).fetchall()[0][0])
+
+
 def _has_leaves(connection: Connection, slug: str) -> bool:
     """Whether anything of an institution was ever published here."""
     return bool(connection.execute("select warehouse.has_leaves(%s)", (slug,)).fetchall()[0][0])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from explorer import config, database, descriptions, exports, flow, imports, notices, planning, sites, upkeep
-from explorer.records import Author, Contribution, Department, Identifier, Level, Output
+from explorer.records import Author, Contribution, Department, Identifier, Level, Note, Output, Refusal
 from explorer.sources import Abilities
 from simulators.elements import Link, Publication, Record, University, User
 from tests import crashes
@@ -196,6 +196,27 @@ def test_no_earlier_staging_names_who_turned_private_since(site: ScriptedSite, s
             imports.HaltedError, match="was a dry run; what it would have changed is kept for 3 days, and"
         ):
             exports.difference(connection, "lilliput", dry)
+
+
+def test_what_was_told_of_an_output_that_was_never_shown_goes_while_the_rest_waits(
+    site: ScriptedSite, source: ScriptedSource
+):
+    source.put(replace(wrote("odd", "ww"), title="Odd words", refusal=Refusal("odd", "it says Odd words", "title", "Odd words"),
+                       notes=(Note("odd", "it says Odd words"),)))  # fmt: skip
+    assert do_import(site)["tally"]["outputs"]["rejected"] == 1
+    dry = do_import(site, dry_run=True)["import_id"]
+    with database.connect(site.dsn) as connection:
+        assert _everything(connection).count("Odd words") > 2
+    source.put(wrote("odd", level="private"))
+    source.outputs["odd"] = replace(source.outputs["odd"], title=None)
+    for n in range(30, OUTPUTS):
+        source.vanish(f"o{n}")
+    waits = do_import(site, full_import=True)
+    assert waits["status"] == "awaiting_approval"
+    assert "purges" not in waits
+    with database.connect(site.dsn) as connection:
+        assert "Odd words" not in _everything(connection)
+        assert not imports.has_staging(connection, dry)
 
 
 def test_who_turned_private_in_elements_goes_from_what_did_not_change(warehouse_dsn: str, tmp_path: Path, monkeypatch):
