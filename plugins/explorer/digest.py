@@ -247,8 +247,13 @@ def of(connection: Connection, facts: Mapping[str, Any], institution: Institutio
         started=_time(facts["started_at"], zone),
         duration=_duration(facts["published_at"] - facts["started_at"])
         + (", waiting for a person's approval included" if facts["approved_by"] else ""),
-        run_url=facts["run_url"] if str(facts["run_url"] or "").startswith(("https://", "http://")) else None,
+        run_url=link(facts["run_url"]),
     )
+
+
+def link(address: str | None) -> str | None:
+    """The address of a page, if it is a whole one: without Airflow's `api.base_url` it is not."""
+    return address if address and address.startswith(("https://", "http://")) else None
 
 
 def _rows(connection: Connection, name: str, **parameters: object) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -372,8 +373,10 @@ def review(place: Site, import_id: int, *, approved: bool = False, stays: bool =
     Returns the status that follows: running, awaiting_approval (too much would be removed) or dry_run.
     """
     institution = place.institution
-    if _waits(place, import_id):  # the worker died behind the question, and perhaps before it was told
-        _ask(institution, import_id, "its difference removes more than the limit")
+    with database.connect(place.dsn) as connection:
+        known = imports.get(connection, import_id)
+    if known.status == "awaiting_approval":  # the worker died behind the question, and perhaps before it was told
+        _ask(institution, known, "its difference removes more than the limit")
         return "awaiting_approval"
     with _at_work(place, import_id, "review", wants="cleaned", stays=stays) as (connection, import_):
         result = warehouse.review(connection, import_, institution, place.source().abilities)
@@ -395,7 +398,7 @@ def review(place: Site, import_id: int, *, approved: bool = False, stays: bool =
             alarms = warehouse.turned_private(connection, institution.slug)
             connection.commit()
             if alarms:
-                _tell_of_privacy(institution, import_id, result.removed_by_privacy)
+                _tell_of_privacy(institution, import_, result.removed_by_privacy)
             return "running"
         purged = warehouse.purge(connection, import_)
         if purged is not None:
@@ -408,33 +411,30 @@ def review(place: Site, import_id: int, *, approved: bool = False, stays: bool =
             log.warning("what turned private does not wait: it went as import %d", purged)
             attention.link_known(connection, institution.slug)
             connection.commit()
-            _tell_of_privacy(institution, purged, result.removed_by_privacy)
-        _ask(institution, import_id, "; ".join(sentences))
+            _tell_of_privacy(institution, replace(import_, id=purged), result.removed_by_privacy)
+        _ask(institution, import_, "; ".join(sentences))
         return "awaiting_approval"
 
 
-def _tell_of_privacy(institution: Institution, import_id: int, removed: int) -> None:
+def _tell_of_privacy(institution: Institution, import_: Import, removed: int) -> None:
     what = f"removed by privacy: {removed:,}" if removed else "authorships were removed by privacy"
     notices.tell_operators(
-        f"{institution.name}: import {import_id} removes what turned private",
+        f"{institution.name}: import {import_.id} removes what turned private",
         f"{what}; such removals never wait for approval",
+        run_url=import_.run_url,
     )
 
 
-def _waits(place: Site, import_id: int) -> bool:
-    with database.connect(place.dsn) as connection:
-        return imports.get(connection, import_id).status == "awaiting_approval"
-
-
-def _ask(institution: Institution, import_id: int, sentence: str) -> None:
+def _ask(institution: Institution, import_: Import, sentence: str) -> None:
     """Tells the operators that a person has to answer."""
     log.warning("waits for approval: %s", sentence)
     slug = institution.slug
     notices.tell_operators(
-        f"{institution.name}: import {import_id} waits for approval",
+        f"{institution.name}: import {import_.id} waits for approval",
         f"{sentence}. Until then all stays published, but for what turned private. Answer in the Airflow UI under Required"
         f" Actions, or with `bin/explorer approve {slug}` or `bin/explorer reject {slug}`; without an answer in"
         f" {APPROVAL_WITHIN.days} days it ends unpublished",
+        run_url=import_.run_url,
     )
 
 
@@ -481,14 +481,16 @@ def _after_load(place: Site, import_id: int, task: str) -> Iterator[tuple[Connec
 
 def link_attention(place: Site, import_id: int) -> str:
     """Asks for the attention of outputs, links them by identifier and rolls it up; without a provider it says so."""
-    with _after_load(place, import_id, "link_attention") as (connection, _):
+    with _after_load(place, import_id, "link_attention") as (connection, import_):
         summary, asked = attention.link_outputs(connection, place.institution)
         summary |= landing_pages.told(connection, place.institution)
         connection.execute("update ops.import set attention = %s where id = %s", (Jsonb(summary), import_id))
         connection.commit()
         log.info("%s", summary["state"])
         if asked is not None and asked.key_refused:
-            notices.tell_operators(f"{place.institution.name}: attention cannot be asked for", str(asked.because))
+            notices.tell_operators(
+                f"{place.institution.name}: attention cannot be asked for", str(asked.because), run_url=import_.run_url
+            )
         return str(summary["state"])
 
 
@@ -536,7 +538,9 @@ def close_staging(place: Site, import_id: int, *, may_wait: bool = False) -> str
             error = row if isinstance(row, dict) else {}
             log.error("import %d failed in %s: %s", import_id, error.get("task"), error.get("message"))
             sentence = ": ".join(str(each) for each in (error.get("task"), error.get("message")) if each)
-            notices.tell_operators(f"{place.institution.name}: import {import_id} failed", sentence)
+            notices.tell_operators(
+                f"{place.institution.name}: import {import_id} failed", sentence, run_url=import_.run_url
+            )
         return status
 
 

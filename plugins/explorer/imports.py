@@ -62,6 +62,7 @@ class Import:
     plan: Mapping[str, str]
     published: bool
     upload: int | None = None  # the set of files that it reads, where the institution sends such
+    run_url: str | None = None  # the page of its run, where that has one
 
     @property
     def schema(self) -> str:
@@ -78,7 +79,7 @@ def get(connection: Connection, import_id: int) -> Import:
     """The import of that number."""
     row = connection.execute(
         "select id, institution, run_key, mode, reason, dry_run, status, base_version, fingerprint, plan,"
-        " published_at is not null, upload from ops.import where id = %s",
+        " published_at is not null, upload, run_url from ops.import where id = %s",
         (import_id,),
     ).fetchone()
     if row is None:

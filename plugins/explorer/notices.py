@@ -211,18 +211,16 @@ def _templates() -> jinja2.Environment:
 # The operators' alarm.
 
 
-def tell_operators(subject: str, sentence: str) -> None:
+def tell_operators(subject: str, sentence: str, *, run_url: str | None = None) -> None:
     """Alarms the operators; a mail that cannot be sent stands in the log, where the alarm stands anyway."""
     try:
-        alarm(subject, sentence)
+        alarm(subject, sentence, run_url=run_url)
     except (mail.MailError, connections.ConnectionUnusableError) as error:
         log.error("the operators could not be told by mail: %s", error)  # noqa: TRY400 - the sentence is the whole of it
 
 
-def alarm(
-    subject: str, sentence: str, *, details: Mapping[str, object] | None = None, run_url: str | None = None
-) -> Outcome:
-    """Tells the operators that something is wrong. It stands in the log whatever becomes of the mail.
+def alarm(subject: str, sentence: str, *, run_url: str | None = None) -> Outcome:
+    """Tells the operators that something is wrong, with the page of its run. It stands in the log whatever becomes of the mail.
 
     Operators are the addresses in the mail connection's extra under ``operators`` (a list, or text with commas), else
     in the environment variable ``EXPLORER_OPERATORS``. Raises ``MailError`` where one of them could not be told: an
@@ -236,15 +234,7 @@ def alarm(
     operators = _once_each(_operators(connection.extra))
     if not operators:
         return _quiet(f"no operator is named (extra of {CONNECTION}, or {OPERATORS}), so the log alone has the alarm")
-    text = (
-        _templates()
-        .get_template("alarm.txt.jinja")
-        .render(
-            sentence=sentence,
-            details=[(digest.shown(name), digest.shown(value, 300)) for name, value in (details or {}).items()],
-            run_url=run_url,
-        )
-    )
+    text = _templates().get_template("alarm.txt.jinja").render(sentence=sentence, run_url=digest.link(run_url))
     server = mail.server(connection)
     sent: list[str] = []
     problems: list[mail.MailError] = []

@@ -126,7 +126,13 @@ def tell_operators(context: Any) -> None:
     from explorer import upkeep
 
     instance = context["task_instance"]
-    upkeep.tell_of_failure(instance.dag_id, instance.task_id, context.get("exception"))
+    page = page_of(instance.dag_id, instance.run_id)
+    upkeep.tell_of_failure(instance.dag_id, instance.task_id, context.get("exception"), page)
+
+
+def page_of(dag_id: str, run_id: str) -> str:
+    """The page of a run; no whole address where Airflow does not say under which it is reached (`api.base_url`)."""
+    return f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/{dag_id}/runs/{run_id}"
 
 
 @task.sensor(
@@ -153,7 +159,7 @@ def open_import(path: str) -> PokeReturnValue:
         run_key=run.run_id,
         full_import=bool(context["params"]["full_import"]),
         dry_run=bool(context["params"]["dry_run"]),
-        run_url=f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/{run.dag_id}/runs/{run.run_id}",
+        run_url=page_of(run.dag_id, run.run_id),
     )
     with told():
         try:

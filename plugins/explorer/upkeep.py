@@ -176,6 +176,6 @@ def release(place: Site) -> str | None:
         return history.release(connection, place.institution.slug)
 
 
-def tell_of_failure(dag: str, task: str, error: object) -> None:
+def tell_of_failure(dag: str, task: str, error: object, run_url: str) -> None:
     """Alarms the operators about a task that failed outside of any import: nothing else tells them."""
-    notices.tell_operators(f"{dag}: {task} failed", f"{task}: {error}")
+    notices.tell_operators(f"{dag}: {task} failed", f"{task}: {error}", run_url=run_url)

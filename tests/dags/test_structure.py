@@ -218,10 +218,12 @@ def test_an_import_that_cannot_be_opened_alarms_the_operators(dags, monkeypatch)
     from explorer import notices
 
     found = dags(lilliput=GOOD)
-    told: list[tuple[str, str]] = []
-    monkeypatch.setattr(notices, "tell_operators", lambda subject, sentence: told.append((subject, sentence)))
+    told: list[tuple[str, str, str]] = []
+    monkeypatch.setattr(notices, "tell_operators", lambda *said, run_url: told.append((*said, run_url)))
     for dag, name in (("import_lilliput", "open_import"), ("freshness", "look_who_is_late")):
         (callback,) = found[dag].get_task(name).on_failure_callback
-        instance = SimpleNamespace(dag_id=dag, task_id=name)
+        instance = SimpleNamespace(dag_id=dag, task_id=name, run_id="manual__1")
         callback({"task_instance": instance, "exception": ValueError("there is no connection lilliput_pure")})
-        assert told.pop() == (f"{dag}: {name} failed", f"{name}: there is no connection lilliput_pure")
+        subject, sentence, page = told.pop()
+        assert (subject, sentence) == (f"{dag}: {name} failed", f"{name}: there is no connection lilliput_pure")
+        assert page.endswith(f"/dags/{dag}/runs/manual__1")

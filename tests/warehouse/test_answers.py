@@ -12,6 +12,7 @@ from click.testing import Result
 from explorer import database, flow, leases, local, upkeep
 from explorer.imports import BusyError, FinishedError, HaltedError
 from explorer.planning import Request
+from simulators.mail import MailSink
 from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
 from tests.warehouse.test_flow import do_import, output, published
 
@@ -49,6 +50,26 @@ def test_an_import_waits_for_its_answer_for_days(site: ScriptedSite, waiting: in
     sql(site, "update ops.lease set until = until - interval '2 days'")
     with pytest.raises(BusyError, match="waits for approval"):
         do_import(site)
+
+
+def test_the_operators_are_mailed_what_waits_and_where_to_answer(
+    site: ScriptedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    site.scripted.outputs = {f"o{n}": output(f"o{n}") for n in range(20)}
+    with MailSink(tmp_path / "mails") as sink:
+        extra = {"disable_ssl": True, "disable_tls": True, "operators": "night@explorer.example"}
+        stated = {"conn_type": "smtp", "host": "127.0.0.1", "port": sink.port, "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(stated))
+        page = "https://airflow.lilliput.example/dags/import_lilliput/runs/manual__2"
+        import_id = flow.open_import(site, Request(run_key="manual__2", full_import=True, run_url=page, stays=True))
+        flow.go_on(site, import_id)
+    [alarm] = sink.messages()
+    words = " ".join(alarm.text.split())
+    assert alarm.recipients == ("night@explorer.example",)
+    assert alarm.subject == f"Lilliput University: import {import_id} waits for approval"
+    assert "would remove 40 of 60 outputs" in words
+    assert "`bin/explorer approve lilliput` or `bin/explorer reject lilliput`" in words
+    assert f"The run: {page}" in words
 
 
 def test_what_was_reviewed_under_another_configuration_is_not_published(

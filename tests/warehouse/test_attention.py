@@ -358,7 +358,7 @@ def test_where_only_lists_of_ids_are_refused_records_come_one_by_one(site, sourc
 def test_a_refused_key_ends_the_asking_and_alarms(site, source, simulator, connect, monkeypatch, *, batch):
     connect("wrong-1", batch=batch)
     alarms: list[tuple[str, str]] = []
-    monkeypatch.setattr(notices, "tell_operators", lambda subject, sentence: alarms.append((subject, sentence)))
+    monkeypatch.setattr(notices, "tell_operators", lambda subject, sentence, **_: alarms.append((subject, sentence)))
     many(source, 10)
     made = do_import(site)
     assert made["status"] == "succeeded", "the import stands"
@@ -851,7 +851,7 @@ def test_a_licence_that_has_ended_takes_its_attention_with_it(site, source, simu
     connect(licence="researcher", expires="2000-01-01", account="ours")
     simulator.forget_calls()
     alarms: list[tuple[str, str]] = []
-    monkeypatch.setattr(notices, "tell_operators", lambda subject, sentence: alarms.append((subject, sentence)))
+    monkeypatch.setattr(notices, "tell_operators", lambda subject, sentence, **_: alarms.append((subject, sentence)))
     monkeypatch.setattr(sites, "site", lambda _: site)
     monkeypatch.setattr(local, "warehouse_dsn", lambda: site.dsn)
     upkeep.ask_for_attention(["lilliput"])

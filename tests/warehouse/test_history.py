@@ -493,7 +493,7 @@ def look(
 
     def looked() -> tuple[list[str], list[str]]:
         told: list[str] = []
-        monkeypatch.setattr(notices, "tell_operators", lambda _subject, sentence: told.append(sentence))
+        monkeypatch.setattr(notices, "tell_operators", lambda _subject, sentence, **_: told.append(sentence))
         return upkeep.look_who_is_late([tmp_path]), told
 
     return looked

@@ -569,14 +569,12 @@ def test_operators_are_told_one_by_one_and_an_address_in_an_error_is_hidden(serv
         outcome = notices.alarm(
             "Lilliput University: import 7 failed",
             "extract: the source refuses us; ask gulliver@lilliput.example",
-            details={"task": "extract", "host": "repo.lilliput.example"},
             run_url="https://airflow.lilliput.example/runs/7",
         )
     assert outcome.sent == ("night@explorer.example", "day@explorer.example")
     first = sink.messages()[0]
     assert first.subject == "Lilliput University: import 7 failed"
     assert "extract: the source refuses us; ask [e-mail address]" in first.text
-    assert "host: repo.lilliput.example" in first.text
     assert "https://airflow.lilliput.example/runs/7" in first.text
     assert "the source refuses us" in caplog.text
     assert "gulliver" not in caplog.text + first.text

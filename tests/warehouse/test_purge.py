@@ -51,7 +51,9 @@ def site(warehouse_dsn: str, tmp_path: Path, source: ScriptedSource, monkeypatch
     made = make_site(warehouse_dsn, tmp_path, source, removed=0.2)
     do_import(made)
     heard: list[str] = []
-    monkeypatch.setattr(notices, "tell_operators", lambda subject, sentence: heard.append(f"{subject}: {sentence}"))
+    monkeypatch.setattr(
+        notices, "tell_operators", lambda subject, sentence, **_: heard.append(f"{subject}: {sentence}")
+    )
     object.__setattr__(made.scripted, "heard", heard)
     return made
 
