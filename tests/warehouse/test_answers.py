@@ -67,7 +67,7 @@ def test_the_operators_are_mailed_what_waits_and_where_to_answer(
     words = " ".join(alarm.text.split())
     assert alarm.recipients == ("night@explorer.example",)
     assert alarm.subject == f"Lilliput University: import {import_id} waits for approval"
-    assert "would remove 40 of 60 outputs" in words
+    assert "40 of 60 outputs (67%) would be removed" in words
     assert "`bin/explorer approve lilliput` or `bin/explorer reject lilliput`" in words
     assert f"The run: {page}" in words
 
