@@ -52,7 +52,7 @@ USER = "explorer"
 
 IDLE_SECONDS = 60.0
 WATCH_EVERY_SECONDS = 5.0
-START_SECONDS = 60.0
+START_SECONDS = 180.0  # a second of an idle machine
 STOP_SECONDS = 30
 NEEDED_BYTES = 300 * 1024**2
 LEAST_BYTES = 20 * 1024**2  # Postgres writes segments of 16 MB
@@ -365,7 +365,7 @@ def _make_databases(server: Server) -> None:
 
 
 def _connect(server: Server) -> psycopg.Connection:
-    return psycopg.connect(server.dsn("postgres"), autocommit=True, connect_timeout=5)
+    return psycopg.connect(server.dsn("postgres"), autocommit=True, connect_timeout=20)
 
 
 def _clients(server: Server) -> tuple[int, int]:

@@ -36,7 +36,7 @@ FIRST_PORT = 8080
 PORTS_TRIED = 50
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 TOKEN = "EXPLORER_RUN"  # noqa: S105 - the name of an environment variable
-START_SECONDS = 180.0
+START_SECONDS = 600.0  # half a minute of an idle machine
 END_SECONDS = 30.0
 NEEDED_BYTES = 300 * 1024**2
 
@@ -358,6 +358,9 @@ def settings(
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
         # A busy machine's API server may take long to answer its first calls; a task would fail over that after five seconds.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
+        # It may also need longer to read a DAG file, which imports Airflow first.
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",
+        "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "360",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "15",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "15",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
