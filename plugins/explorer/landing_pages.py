@@ -295,6 +295,8 @@ def summary(states: Mapping[str, int]) -> str | None:
 
 def told(connection: Connection, institution: Institution) -> dict[str, Any]:
     """What an import's row says of landing pages, in a sentence and in numbers; nothing where they are not checked."""
+    if not institution.landing_pages:
+        return {}
     states = counts(connection, institution.slug)
     sentence = summary(states)
-    return {"landing_pages": {"state": sentence, **states}} if institution.landing_pages and sentence else {}
+    return {"landing_pages": {"state": sentence, **states}} if sentence else {}
