@@ -42,7 +42,7 @@ from explorer.database import Connection
 from explorer.imports import APPROVAL_WITHIN, FinishedError, HaltedError, Import
 from explorer.planning import Request, Subject
 from explorer.sites import Site
-from explorer.sources import Plan, Source, SourceError, Sweeps
+from explorer.sources import Plan, Source, SourceError, Speaks, Sweeps
 from explorer.staging import Progress
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,11 @@ def open_import(place: Site, request: Request, files: uploads.Sent | uploads.Aga
         leases.fence(connection, *whose)
         imports.drop_expired_staging(connection)
         sent = files or uploads.taken_from_folder(institution, source, connection)
-        sweep = _sweep(place, source, connection)
+        # A run that waits for its turn, or does not get one, leaves the source alone.
+        at_work = imports.at_work(connection, institution.slug)
+        connection.commit()
+        sweep = None if at_work else _sweep(place, source, connection)
+        speaks = None if at_work else _speaks(source)
         connection.commit()
         with connection.transaction():
             subject = Subject(
@@ -103,6 +107,7 @@ def open_import(place: Site, request: Request, files: uploads.Sent | uploads.Aga
                 fingerprint=place.fingerprint(),
                 says_changes=source.abilities.says_changes,
                 overlap=getattr(source, "overlap", timedelta(minutes=10)),
+                speaks=speaks,
                 sweep=sweep,
                 upload=uploads.choose(connection, institution.slug, sent, trial=request.dry_run),
             )
@@ -128,6 +133,15 @@ def _sweep(place: Site, source: Source, connection: Connection) -> str | None:
     if age == timedelta.max:
         return f"{untold}, and there was no full import without losses yet"
     return f"{untold}, and {age.days} days have passed since the last full import"
+
+
+def _speaks(source: Source) -> str | None:
+    """What the source says to be; None where that is nothing to it, or where it cannot be asked."""
+    try:
+        return source.speaks() if isinstance(source, Speaks) else None
+    except SourceError as error:
+        log.warning("which version it is could not be asked: %s", error)  # what reads next will fail with it
+        return None
 
 
 def _kind_in_words(institution: Institution) -> str:

@@ -113,11 +113,11 @@ def open_import(connection: Connection, subject: Subject, request: Request) -> I
         mode, reason, begins = plan(connection, subject, request)
         row = connection.execute(
             "insert into ops.import (institution, run_key, mode, reason, dry_run, base_version, fingerprint, plan,"
-            " staging_until, run_url, upload)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s, now() + %s, %s, %s) returning id",
+            " staging_until, run_url, upload, speaks)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, now() + %s, %s, %s, %s) returning id",
             (
                 subject.slug, request.run_key, mode, reason, request.dry_run, version, subject.fingerprint, Jsonb(begins),
-                STAGING_KEPT, request.run_url, subject.upload,
+                STAGING_KEPT, request.run_url, subject.upload, subject.speaks,
             ),
         ).fetchall()[0]  # fmt: skip
         import_ = get(connection, int(row[0]))
@@ -154,7 +154,7 @@ def patiently(connection: Connection, slug: str, lock: Callable[[], Locked]) -> 
 def _current(connection: Connection, slug: str) -> tuple[Any, ...] | None:
     """The import that holds an institution, as ``_take_over`` wants it."""
     return connection.execute(
-        "select id, holder, until < clock_timestamp(), status, fingerprint, dry_run, started_at, mode, upload,"
+        "select id, holder, until < clock_timestamp(), status, fingerprint, dry_run, started_at, mode, upload, speaks,"
         " staging_until < clock_timestamp()"
         " from ops.import join ops.lease on import_id = id where institution = %s"
         " and status in ('running', 'awaiting_approval')",
@@ -165,6 +165,12 @@ def _current(connection: Connection, slug: str) -> tuple[Any, ...] | None:
 def is_left(current: tuple[Any, ...]) -> bool:
     """Whether nobody works on an import any more: its lease has run out, or its holder is known to be dead."""
     return bool(current[2]) or is_dead(current[1])
+
+
+def at_work(connection: Connection, slug: str) -> bool:
+    """Whether an import holds the institution, and is not left for dead."""
+    current = _current(connection, slug)
+    return current is not None and not is_left(current)
 
 
 def free(connection: Connection, slug: str, *, trial: bool) -> None:
@@ -237,7 +243,7 @@ def _again(connection: Connection, import_id: int, request: Request) -> Import:
 
 def _take_over(connection: Connection, subject: Subject, request: Request, current: tuple[Any, ...]) -> Import | None:
     """What to do with an import that holds the institution: refuse, go on with it, or end it and start anew."""
-    import_id, held, expired, status, fingerprint, dry_run, _started_at, mode, upload, too_old = current
+    import_id, held, expired, status, fingerprint, dry_run, _started_at, mode, upload, speaks, too_old = current
     dead = is_dead(held)
     if status == "awaiting_approval" and not expired:
         raise _waits(subject.slug, current)
@@ -248,6 +254,7 @@ def _take_over(connection: Connection, subject: Subject, request: Request, curre
         fingerprint == subject.fingerprint
         and not too_old  # what it has read was true days ago
         and upload == subject.upload
+        and speaks == subject.speaks
         and dry_run == request.dry_run
         and (mode == "full" or not request.full_import)
     )

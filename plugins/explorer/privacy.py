@@ -70,7 +70,10 @@ def filter_records(
     if abilities.lists_authorships:
         database.run(connection, "authorships/placed")
     rules = 0
+    connection.execute("truncate hidden_authorship")
     if abilities.knows_privacy:
+        database.run(connection, "privacy/hidden_authorships", {"levels": levels})
+        connection.execute("analyze hidden_authorship")
         rules = database.run(connection, "privacy/counts", {"import_id": import_.id}).rowcount
     if abilities.joins_records:
         database.run(connection, "staging/name_aliases")

@@ -364,6 +364,30 @@ def test_what_is_in_doubt_is_not_shown(  # noqa: PLR0917
     assert told["author level_unknown"] >= 1
 
 
+@pytest.mark.parametrize("schema", ["5.5", "6.13"])
+def test_an_upgrade_that_brings_levels_hides_what_is_private_though_nothing_changed(
+    warehouse_dsn, tmp_path, monkeypatch, schema
+):
+    """Integration guide: before 6.2 all is imported but private relationships. An upgrade changes no date."""
+    place = University()
+    for key, level in (("shown", "Public"), ("hidden", "Private")):
+        place.put(Publication(key, (Record(title=f"Of {key}", doi=f"10.5555/{key}"),), level=level))
+    with endpoint(place, monkeypatch, schema, "6.1") as server:
+        site = elements_site(warehouse_dsn, tmp_path)
+        do_import(site)
+        assert {each["key"] for each in published(site)["outputs"]} == {"shown", "hidden"}
+        place.clock.advance(hours=1)
+        assert do_import(site)["mode"] == "incremental"
+        server.product = "6.2"
+        made = do_import(site)
+        said = f"schema {'5.5' if schema == '5.5' else '6.13'}"
+        assert made["reason"] == (
+            f"the source is Elements since 6.2, {said} now; it was Elements before 6.2, {said} at import 2"
+        )
+        assert {each["key"] for each in published(site)["outputs"]} == {"shown"}
+        assert do_import(site)["mode"] == "incremental"
+
+
 def test_a_server_whose_clock_runs_ahead_loses_no_change(warehouse_dsn, tmp_path, monkeypatch):
     """Its answers are dated two hours later than its objects: what changes then looks older than the last import."""
     place = University()

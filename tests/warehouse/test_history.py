@@ -3,6 +3,7 @@
 import os
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -151,6 +152,31 @@ def test_an_authorship_and_a_place_that_turned_private_stay_away(warehouse_dsn: 
     shown = published(site)
     assert [(o["key"], o["authors"]) for o in shown["outputs"]] == [("o", [])]
     assert [each["path"] for each in shown["departments"]] == ["Below"]
+
+
+@pytest.mark.parametrize("went", ["rejected", "excluded"])
+def test_an_authorship_that_turned_private_after_its_output_went_stays_away(
+    warehouse_dsn: str, tmp_path: Path, went: str
+):
+    """The output comes back with the rollback; who wrote it is no longer told, though the person is shown elsewhere."""
+
+    def wrote(level: Level, **more: object) -> Output:
+        made = Output("o", "o", identifiers=(Identifier("doi", "10.5555/o"),), level="public",
+                      contributions=(Contribution("p", "Name, p", level=level),))  # fmt: skip
+        return replace(made, **more)
+
+    gone = {"refusal": Refusal("odd", "it is odd")} if went == "rejected" else {"identifiers": ()}
+    source = ScriptedSource(abilities=Abilities(knows_privacy=True, lists_authors=True))
+    source.authors = {"p": Author("p", "Name, p", level="public")}
+    site = make_site(warehouse_dsn, tmp_path, source)
+    for state in (wrote("public"), wrote("public", **gone), wrote("private", **gone)):
+        source.put(state)
+        made = do_import(site)
+    assert made["tally"]["outputs"][went] == 1
+    upkeep.rollback(site, to_import=1, by="somebody")
+    shown = published(site)
+    assert [(o["key"], o["authors"]) for o in shown["outputs"]] == [("o", [])]
+    assert [each["key"] for each in shown["authors"]] == ["p"]
 
 
 def test_what_came_since_goes_also_where_privacy_touched_it_in_between(warehouse_dsn: str, tmp_path: Path):

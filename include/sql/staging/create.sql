@@ -218,15 +218,8 @@ create view department_to_validate as
     select d.record, d.key, d.place, d.name, d.parents
     from department d where not exists (select from verdict v where v.entity = 'department' and v.record = d.record);
 
--- Authorships that the source tells and that are not shown, though the author and the output are.
-create view hidden_authorship as
-    select distinct o.key as output, c.author
-    from contribution c
-    join output o using (record)
-    join verdict v on v.entity = 'output' and v.record = o.record and v.verdict in ('kept', 'orphaned')
-    join author a on a.key = c.author
-    join verdict av on av.entity = 'author' and av.record = a.record and av.verdict = 'kept'
-    where not exists (select from credit p where p.record = c.record and p.author = c.author);
+-- Authorships that the source tells and that are themselves not shown, whoever wrote the output, and whatever became of it.
+create unlogged table hidden_authorship (output text collate "C" not null, author text collate "C" not null);
 
 -- What was read and is not shown, by key.
 create view hidden_thing as

@@ -171,6 +171,14 @@ class Sweeps(Protocol):
         """
 
 
+@runtime_checkable
+class Speaks(Protocol):
+    """A source whose records mean something else where the system behind it is of another version."""
+
+    def speaks(self) -> str:
+        """What it is, as far as that decides what its records mean. May ask the source. Raises ``SourceError``."""
+
+
 # The code of an error that says that the source has lost our place in its list of changes: the next import is full.
 CHANGES_LOST = "changes_lost"
 

@@ -160,6 +160,13 @@ class Elements:
             raise SourceError("another_version", message)
         return Levels(version(about.product), version(about.schema))
 
+    def speaks(self) -> str:
+        """What an upgrade changes without a date: since 6.2 things have levels, and which can be told depends on the schema."""
+        with_levels = "since" if self.levels.product >= WITH_LEVELS else "before"
+        return (
+            f"Elements {with_levels} {'.'.join(map(str, WITH_LEVELS))}, schema {'.'.join(map(str, self.levels.schema))}"
+        )
+
     def untold(self) -> str | None:
         """Changes that leave the date as it was; which ids there are is compared by every import."""
         return "Elements gives some changes no date"
