@@ -258,6 +258,34 @@ def test_who_turned_private_in_elements_goes_from_what_did_not_change(warehouse_
         assert len(shown["outputs"]) == 30
 
 
+def test_an_output_that_lost_its_last_author_at_once_goes_with_the_next_import(warehouse_dsn, tmp_path, monkeypatch):
+    """The import by which it would have gone was rejected for what else would go; nobody tells of it again."""
+    place = University()
+    for person in ("1", "2"):
+        place.put_user(User(person, f"Last{person}", "First", f"{person}@laputa.example"))
+    for n in range(OUTPUTS):
+        place.put(Publication(f"o{n}", (Record(title=f"Title {n}", doi=f"10.5555/{n}"),)))
+        place.link(Link(f"l{n}", f"o{n}", "1" if n < 2 else "2"))
+    with endpoint(place, monkeypatch):
+        site = elements_site(warehouse_dsn, tmp_path, orphans="remove_authorless_and_privacy")
+        place.clock.advance(hours=2)
+        do_import(site)
+        place.clock.advance(hours=2)
+        for n in range(30, OUTPUTS):
+            place.delete(f"o{n}")
+        place.put_user(replace(place.users["1"], level="Private"))
+        file = site.institution.path
+        file.write_text(file.read_text().replace("max_removed_share: 1.0", "max_removed_share: 0.2"))
+        careful = sites.Site(config.load(file), warehouse_dsn)
+        waits = do_import(careful)
+        assert (waits["mode"], waits["status"], waits["purges"]) == ("incremental", "awaiting_approval", [3])
+        flow.answer(careful, 2, approved=False, by="somebody")
+        place.clock.advance(hours=2)
+        made = do_import(site)
+        assert (made["mode"], made["status"]) == ("incremental", "succeeded")
+        assert {each["key"] for each in published(site)["outputs"]} == {f"o{n}" for n in range(2, 30)}
+
+
 def test_a_review_that_is_killed_purges_once_and_waits(
     site: ScriptedSite, source: ScriptedSource, database_like: Callable[[str], str], tmp_path: Path
 ):

@@ -1,6 +1,6 @@
 -- Purpose: where a source lists authorships, published outputs that were not read but whose authors, as they are shown, are
 --   no longer what is published (or that are left without any author at all, where those are removed; or that are listed
---   with other departments): they are staged as they are published, to be computed again with the others. Authorships,
+--   with other departments; or from which something was taken at once, since it turned private): they are staged as they are published, to be computed again with the others. Authorships,
 --   people and departments were read whole.
 -- Parameters: institution; levels; policy, that of orphans; first, the number of the first such record.
 -- Row count: identifiers of these outputs.
@@ -49,6 +49,9 @@ with shown as (
     select w.key from warehouse.research_output w
     where w.institution = %(institution)s and %(policy)s = 'remove_authorless'
         and not exists (select from authorship r where r.output = w.key)
+    union
+    select key from warehouse.research_output
+    where institution = %(institution)s and fingerprint = '00000000-0000-0000-0000-000000000000'
     union
     select l.key from listed l join warehouse.research_output w on w.institution = %(institution)s and w.key = l.key
     where l.groups is not null and l.groups <> w.groups
