@@ -243,7 +243,8 @@ def uploads_(institution: Slug, *, as_json: AsJson = False) -> None:
 def approve(institution: Slug, *, as_json: AsJson = False) -> None:
     """Approve an import that waits, and let it go on."""
     place = _site(institution)
-    import_id, run_key = _waiting(place)
+    import_id, run_key, run_url = _waiting(place)
+    _say_where_it_is_asked(run_url)
 
     def go(listen: flow.Listener) -> None:
         flow.answer(place, import_id, approved=True, by=getpass.getuser(), stays=True)
@@ -256,7 +257,8 @@ def approve(institution: Slug, *, as_json: AsJson = False) -> None:
 def reject(institution: Slug, *, as_json: AsJson = False) -> None:
     """Reject an import that waits: it ends, and nothing has changed."""
     place = _site(institution)
-    import_id, _ = _waiting(place)
+    import_id, _, run_url = _waiting(place)
+    _say_where_it_is_asked(run_url)
     flow.answer(place, import_id, approved=False, by=getpass.getuser())
     flow.close_staging(place, import_id)
     with database.connect(place.dsn) as connection:
@@ -268,16 +270,24 @@ def reject(institution: Slug, *, as_json: AsJson = False) -> None:
     terminal.print_purges(made)
 
 
-def _waiting(place: sites.Site) -> tuple[int, str]:
-    """Number and run key of the import that waits for approval."""
+def _waiting(place: sites.Site) -> tuple[int, str, str | None]:
+    """Number and run key of the import that waits for approval, and the address of its run in Airflow, if it has one."""
     with database.connect(place.dsn) as connection:
         row = connection.execute(
-            "select id, run_key from ops.import where institution = %s and status = 'awaiting_approval'",
+            "select id, run_key, run_url from ops.import where institution = %s and status = 'awaiting_approval'",
             (place.institution.slug,),
         ).fetchone()
     if row is None:
         raise typer.BadParameter(f"no import of {place.institution.slug} waits for approval")
-    return int(row[0]), str(row[1])
+    return int(row[0]), str(row[1]), row[2]
+
+
+def _say_where_it_is_asked(run_url: str | None) -> None:
+    """A run of Airflow knows nothing of an answer at the terminal; until its question is answered it holds up the next run."""
+    if run_url:
+        terminal.errors.print(
+            f"[yellow]its run in Airflow still asks; answer there, too, or the next run waits: {terminal.plain(run_url)}[/]"
+        )
 
 
 def _go(place: sites.Site, run_key: str, steps: Callable[[flow.Listener], object], *, as_json: bool) -> None:

@@ -191,7 +191,16 @@ def test_a_call_while_an_import_waits_says_so_and_has_not_failed(explorer: Calla
         assert "error" not in made
         assert "import 2 of lilliput waits for approval: `bin/explorer approve lilliput` or" in again.stderr
     assert "import 2 waits for approval, nothing has changed yet" in explorer("import", place).stdout
-    assert explorer("approve", place).exit_code == 0
+    with database.connect(local.warehouse_dsn()) as connection:
+        connection.execute(
+            "update ops.import set run_url = 'http://airflow.example/dags/import_lilliput/runs/r' where id = 2"
+        )
+        connection.commit()
+    approved = explorer("approve", place)
+    assert approved.exit_code == 0
+    assert (
+        "its run in Airflow still asks; answer there, too, or the next run waits: http://airflow.ex" in approved.stderr
+    )
     assert explorer("import", place).exit_code == 0
 
 
