@@ -3,7 +3,7 @@
 import contextlib
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -118,6 +118,15 @@ def test_diff_says_why_it_shows_nothing(explorer: Callable[..., Result], tmp_pat
     assert "the history of lilliput reaches back to import 1;" in " ".join(gone.stderr.replace("│", " ").split())
 
 
+@pytest.fixture
+def in_the_foreground() -> Iterator[None]:
+    """Tests that a shell has put into the background are deaf to Ctrl-C, and all that they start is."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("in_the_foreground")
 def test_ctrl_c_ends_an_import_also_where_a_library_swallows_it(
     explorer: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
