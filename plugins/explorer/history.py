@@ -98,8 +98,9 @@ def _open(connection: Connection, slug: str, to_import: int, by: str, *, dry_run
     ).fetchone()
     if target is None or not target[0]:
         known = connection.execute(
-            "select string_agg(id::text, ', ' order by id desc) from (select id from ops.import where institution = %s"
-            " and published_at is not null and kind <> 'purge' order by id desc limit 10) i",
+            "select coalesce(string_agg(id::text, ', ' order by id desc), 'none yet')"
+            " from (select id from ops.import where institution = %s and published_at is not null and kind <> 'purge'"
+            " order by id desc limit 10) i",
             (slug,),
         ).fetchall()[0][0]
         raise HaltedError("no_such_import", f"import {to_import} of {slug} published nothing; these did: {known}")

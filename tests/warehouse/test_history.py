@@ -348,6 +348,14 @@ def test_what_went_without_a_word_and_is_told_to_be_private_later_leaves_the_his
     assert [a["key"] for a in published(site)["authors"]] == ["qq"]
 
 
+def test_where_nothing_was_published_there_is_no_way_back_and_that_is_said(warehouse_dsn: str, tmp_path: Path):
+    site = make_site(warehouse_dsn, tmp_path, ScriptedSource(outputs={"a": output("a")}))
+    import_id = flow.open_import(site, Request(run_key="first"))
+    flow.close_staging(site, import_id)
+    with pytest.raises(HaltedError, match=f"import {import_id} of lilliput published nothing; these did: none yet"):
+        upkeep.rollback(site, to_import=import_id, by="somebody")
+
+
 def test_a_waiting_import_ends_and_a_missing_history_is_said(warehouse_dsn: str, tmp_path: Path):
     source = ScriptedSource(outputs={f"o{n}": output(f"o{n}") for n in range(60)})
     site = make_site(warehouse_dsn, tmp_path, source, removed=0.1)
