@@ -43,7 +43,7 @@ def session(*names: object) -> str:
 
 
 def fence(connection: Connection, *names: object) -> None:
-    """Ends other sessions of that name, or whose name begins so: of a worker that was presumed dead.
+    """Ends other sessions of that name, or, of a number alone, those of all tasks of that import: of a worker presumed dead.
 
     Its locks would be waited for otherwise, for as long as it is stopped; and it writes nothing when it wakes. Returns when
     they have ended, and their locks with them.
@@ -51,8 +51,9 @@ def fence(connection: Connection, *names: object) -> None:
     name = session(*names)
     ended = connection.execute(
         "select count(pg_terminate_backend(pid, %s)) from pg_stat_activity where datname = current_database()"
-        " and pid <> pg_backend_pid() and (application_name = %s or starts_with(application_name, %s))",
-        (ENDED_MILLISECONDS, name, f"{name} "),
+        " and pid <> pg_backend_pid() and (application_name = %s or %s and starts_with(application_name, %s))",
+        # A list `b` is not the list `b c`, which another worker reads beside it.
+        (ENDED_MILLISECONDS, name, len(names) == 1, f"{name} "),
     ).fetchone()
     if ended and ended[0]:
         log.warning("ended %d session(s) of a worker that was at this before (%s)", ended[0], name)

@@ -647,3 +647,23 @@ def test_a_session_that_was_fenced_off_has_ended_with_its_locks(site: ScriptedSi
         leases.fence(ours, 7)
         ours.execute("lock ops.institution nowait")
         left.close()
+
+
+def test_of_two_lists_whose_names_begin_alike_each_is_read_by_its_own_worker(site: ScriptedSite):
+    with (
+        database.connect(site.dsn, application=leases.session(7, "read outputs:b c")) as beside,
+        database.connect(site.dsn, application=leases.session(7, "read outputs:b")) as earlier,
+        database.connect(site.dsn, application=leases.session(7, "read outputs:b")) as ours,
+        database.connect(site.dsn, application=leases.session(70, "read outputs:b")) as another,
+    ):
+        leases.fence(ours, 7, "read outputs:b")
+        with pytest.raises(psycopg.OperationalError):
+            earlier.execute("select 1")
+        earlier.close()
+        beside.execute("select 1")
+        beside.commit()
+        leases.fence(ours, 7)
+        with pytest.raises(psycopg.OperationalError):
+            beside.execute("select 1")
+        beside.close()
+        another.execute("select 1")
