@@ -43,7 +43,8 @@ def _in_memory() -> Path | None:
         return None
     for left in MEMORY.glob("explorer-tests-*-*"):
         if not psutil.pid_exists(int(left.name.split("-")[2])):
-            local.stop(left)
+            with contextlib.suppress(local.LocalError):  # somebody else's, or cleared by another session meanwhile
+                local.stop(left)
             shutil.rmtree(left, ignore_errors=True)
     return MEMORY if shutil.disk_usage(MEMORY).free > NEEDED_MEMORY else None
 
