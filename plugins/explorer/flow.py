@@ -92,11 +92,7 @@ def open_import(place: Site, request: Request, files: uploads.Sent | uploads.Aga
         leases.fence(connection, *whose)
         imports.drop_expired_staging(connection)
         sent = files or uploads.taken_from_folder(institution, source, connection)
-        # A run that waits for its turn, or does not get one, leaves the source alone.
-        at_work = imports.at_work(connection, institution.slug)
-        connection.commit()
-        sweep = None if at_work else _sweep(place, source, connection)
-        speaks = None if at_work else _speaks(source)
+        sweep = _sweep(place, source, connection)
         connection.commit()
         with connection.transaction():
             subject = Subject(
@@ -107,7 +103,6 @@ def open_import(place: Site, request: Request, files: uploads.Sent | uploads.Aga
                 fingerprint=place.fingerprint(),
                 says_changes=source.abilities.says_changes,
                 overlap=getattr(source, "overlap", timedelta(minutes=10)),
-                speaks=speaks,
                 sweep=sweep,
                 upload=uploads.choose(connection, institution.slug, sent, trial=request.dry_run),
             )
@@ -135,15 +130,6 @@ def _sweep(place: Site, source: Source, connection: Connection) -> str | None:
     return f"{untold}, and {age.days} days have passed since the last full import"
 
 
-def _speaks(source: Source) -> str | None:
-    """What the source says to be; None where that is nothing to it, or where it cannot be asked."""
-    try:
-        return source.speaks() if isinstance(source, Speaks) else None
-    except SourceError as error:
-        log.warning("which version it is could not be asked: %s", error)  # what reads next will fail with it
-        return None
-
-
 def _kind_in_words(institution: Institution) -> str:
     platform = getattr(institution.source, "platform", None)
     return f"{institution.source.kind} ({platform})" if platform else str(institution.source.kind)
@@ -157,7 +143,10 @@ def plan_parts(place: Site, import_id: int, *, stays: bool = False) -> list[str]
     ):
         source = place.source(import_)
         if not staging.progress(connection):
-            staging.plan_parts(connection, import_, source.parts(Plan(import_.mode, import_.plan)))
+            if isinstance(source, Speaks):
+                imports.heard(connection, import_, source.speaks())
+            planned = imports.get(connection, import_id)
+            staging.plan_parts(connection, planned, source.parts(Plan(planned.mode, planned.plan)))
         known = [p.part.name for p in staging.progress(connection) if not p.part.last]
         log.info("%d part(s) to read: %s", len(known), ", ".join(known))
         return known

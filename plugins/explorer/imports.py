@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 from explorer import database, leases
 from explorer.database import Connection
 from explorer.leases import fence, is_dead, take
-from explorer.planning import Mode, Request, Subject, plan
+from explorer.planning import Mode, Request, Subject, owed_to_another, plan
 
 log = logging.getLogger(__name__)
 
@@ -113,11 +113,11 @@ def open_import(connection: Connection, subject: Subject, request: Request) -> I
         mode, reason, begins = plan(connection, subject, request)
         row = connection.execute(
             "insert into ops.import (institution, run_key, mode, reason, dry_run, base_version, fingerprint, plan,"
-            " staging_until, run_url, upload, speaks)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s, now() + %s, %s, %s, %s) returning id",
+            " staging_until, run_url, upload)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, now() + %s, %s, %s) returning id",
             (
                 subject.slug, request.run_key, mode, reason, request.dry_run, version, subject.fingerprint, Jsonb(begins),
-                STAGING_KEPT, request.run_url, subject.upload, subject.speaks,
+                STAGING_KEPT, request.run_url, subject.upload,
             ),
         ).fetchall()[0]  # fmt: skip
         import_ = get(connection, int(row[0]))
@@ -125,6 +125,16 @@ def open_import(connection: Connection, subject: Subject, request: Request) -> I
         make_staging(connection, import_)
     log.info("import %d of %s is %s: %s", import_.id, subject.slug, mode, reason)
     return import_
+
+
+def heard(connection: Connection, import_: Import, speaks: str) -> None:
+    """Notes what the source says to be. Where it was something else at the last import, one of changes becomes a full one."""
+    connection.execute("update ops.import set speaks = %s where id = %s", (speaks, import_.id))
+    if not import_.whole and (owed := owed_to_another(connection, import_.institution, speaks)) is not None:
+        connection.execute(
+            "update ops.import set mode = 'full', reason = %s, plan = '{}' where id = %s", (owed, import_.id)
+        )
+        log.info("import %d is full: %s", import_.id, owed)
 
 
 def patiently(connection: Connection, slug: str, lock: Callable[[], Locked]) -> Locked:
@@ -154,7 +164,7 @@ def patiently(connection: Connection, slug: str, lock: Callable[[], Locked]) -> 
 def _current(connection: Connection, slug: str) -> tuple[Any, ...] | None:
     """The import that holds an institution, as ``_take_over`` wants it."""
     return connection.execute(
-        "select id, holder, until < clock_timestamp(), status, fingerprint, dry_run, started_at, mode, upload, speaks,"
+        "select id, holder, until < clock_timestamp(), status, fingerprint, dry_run, started_at, mode, upload,"
         " staging_until < clock_timestamp()"
         " from ops.import join ops.lease on import_id = id where institution = %s"
         " and status in ('running', 'awaiting_approval')",
@@ -165,12 +175,6 @@ def _current(connection: Connection, slug: str) -> tuple[Any, ...] | None:
 def is_left(current: tuple[Any, ...]) -> bool:
     """Whether nobody works on an import any more: its lease has run out, or its holder is known to be dead."""
     return bool(current[2]) or is_dead(current[1])
-
-
-def at_work(connection: Connection, slug: str) -> bool:
-    """Whether an import holds the institution, and is not left for dead."""
-    current = _current(connection, slug)
-    return current is not None and not is_left(current)
 
 
 def free(connection: Connection, slug: str, *, trial: bool) -> None:
@@ -243,7 +247,7 @@ def _again(connection: Connection, import_id: int, request: Request) -> Import:
 
 def _take_over(connection: Connection, subject: Subject, request: Request, current: tuple[Any, ...]) -> Import | None:
     """What to do with an import that holds the institution: refuse, go on with it, or end it and start anew."""
-    import_id, held, expired, status, fingerprint, dry_run, _started_at, mode, upload, speaks, too_old = current
+    import_id, held, expired, status, fingerprint, dry_run, _started_at, mode, upload, too_old = current
     dead = is_dead(held)
     if status == "awaiting_approval" and not expired:
         raise _waits(subject.slug, current)
@@ -254,7 +258,6 @@ def _take_over(connection: Connection, subject: Subject, request: Request, curre
         fingerprint == subject.fingerprint
         and not too_old  # what it has read was true days ago
         and upload == subject.upload
-        and speaks == subject.speaks
         and dry_run == request.dry_run
         and (mode == "full" or not request.full_import)
     )

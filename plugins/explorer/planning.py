@@ -39,7 +39,6 @@ class Subject:
     fingerprint: str
     says_changes: bool
     overlap: timedelta
-    speaks: str | None = None  # what the source says to be, where that decides what its records mean and could be asked
     sweep: str | None = None  # why it is time to compare all that there is, where it is
     upload: int | None = None  # the set of files that this import is to read
 
@@ -49,20 +48,20 @@ def plan(  # noqa: PLR0911 - a reason each
 ) -> tuple[Mode, str, dict[str, str]]:
     """Full or incremental, the reason in words, and from where."""
     last = connection.execute(
-        "select kind, fingerprint, watermarks, id, speaks from ops.import"
+        "select kind, fingerprint, watermarks, id from ops.import"
         " where institution = %s and published_at is not null and kind <> 'purge' order by id desc limit 1",
         (subject.slug,),
     ).fetchone()
     if last is None:
         return "full", "the first import", {}
-    kind, fingerprint, watermarks, last_id, speaks = last
+    kind, fingerprint, watermarks, last_id = last
     if request.full_import:
         return "full", "a full import was asked for", {}
     if kind == "rollback":
         return "full", f"the last change, import {last_id}, was a rollback", {}
     if fingerprint != subject.fingerprint:
         return "full", "the configuration or the rules changed since the last import", {}
-    if (owed := _owed(connection, subject, last_id, speaks)) is not None:
+    if (owed := _owed(connection, subject, last_id)) is not None:
         return "full", owed, {}
     if not subject.says_changes:
         return "full", "this kind of source cannot say what changed", {}
@@ -83,7 +82,7 @@ def plan(  # noqa: PLR0911 - a reason each
     return "incremental", f"changes {since or f'since import {last_id}'}", begins
 
 
-def _owed(connection: Connection, subject: Subject, last_id: int, spoke: str | None) -> str | None:
+def _owed(connection: Connection, subject: Subject, last_id: int) -> str | None:
     """Why what is published is not what this configuration makes of the source, though it was published last."""
     reset = connection.execute(
         "select fingerprint from ops.import where institution = %s and published_at is not null and kind <> 'purge'"
@@ -96,11 +95,17 @@ def _owed(connection: Connection, subject: Subject, last_id: int, spoke: str | N
         "select max(id) from ops.import where institution = %s and kind = 'purge' and id > %s and fingerprint <> %s",
         (subject.slug, last_id, subject.fingerprint),
     ).fetchall()[0][0]
-    if purged is not None:
-        return f"import {purged} took out what was private under another configuration"
-    if subject.speaks is not None and subject.speaks != spoke:
-        return f"the source is {subject.speaks} now; it was {spoke or 'not asked'} at import {last_id}"
-    return None
+    return None if purged is None else f"import {purged} took out what was private under another configuration"
+
+
+def owed_to_another(connection: Connection, institution: str, speaks: str) -> str | None:
+    """Why changes are not enough, where the source said to be something else at the last import that published."""
+    last_id, spoke = connection.execute(
+        "select id, speaks from ops.import where institution = %s and published_at is not null and kind <> 'purge'"
+        " order by id desc limit 1",
+        (institution,),
+    ).fetchall()[0]
+    return None if spoke == speaks else f"the source is {speaks} now; it was {spoke or 'not asked'} at import {last_id}"
 
 
 def _less(connection: Connection, mark: str, overlap: timedelta) -> str:
