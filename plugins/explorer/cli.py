@@ -38,6 +38,7 @@ from explorer.staging import Progress as PartProgress
 
 DONE, FAILED, WRONG_CALL, WAITS, INTERRUPTED = 0, 1, 2, 3, 130
 ROWS = ("uploaded", "valid", "rejected")
+LATEST = 20  # imports that `history` shows on a terminal
 
 app = typer.Typer(
     help="Brings an institution's research outputs, authors and departments into the warehouse of the Explorer.\n\n"
@@ -478,6 +479,32 @@ def diff(institution: Slug, *, number: Number = None, as_json: AsJson = False, a
         for row in rows:
             table.add_row(*(terminal.plain(cell or "") for cell in row))
         terminal.show(table if rows else NO_CHANGE.get(status, NO_CHANGE["succeeded"]).format(import_id, slug))
+
+
+@app.command()
+def history(institution: Slug, *, as_json: AsJson = False, as_csv: AsCsv = False) -> None:
+    """List the imports of an institution, newest first: what each changed, and which `rollback --to` can go back to."""
+    _one_form(as_json=as_json, as_csv=as_csv)
+    with _warehouse() as connection:
+        slug = _slug(connection, institution)
+        names, rows = exports.select(connection, "explorer/history", {"institution": slug})
+    made: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in rows]
+    if as_json:
+        terminal.print_json(made)
+    elif as_csv:
+        terminal.print_csv(names, rows)
+    else:
+        columns = ("import", "started (UTC)", "", "status", *terminal.CHANGES, "rollback --to", "because")
+        table = Table(*columns, title=f"{slug}, research outputs")
+        for m in made[:LATEST]:
+            what = m["mode"] if m["kind"] == "import" else m["kind"]
+            numbers = ("" if m[key] is None else f"{m[key]:,}" for key in terminal.CHANGES)
+            back = str(m["import"]) if m["rollback_to"] else ""
+            status = m["status"].replace("_", " ")
+            table.add_row(str(m["import"]), m["started_at"], what, status, *numbers, back, terminal.plain(m["reason"]))
+        terminal.show(table)
+        if len(made) > LATEST:
+            terminal.errors.print(f"the latest {LATEST} of {len(made):,}; --csv or --json lists all")
 
 
 @app.command()

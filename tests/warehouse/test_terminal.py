@@ -100,6 +100,36 @@ def _squeezed(line: str) -> str:
     return " │ ".join(cell.strip() for cell in line.split("│")[1:3])
 
 
+def test_history_lists_the_imports_and_which_a_rollback_can_go_back_to(
+    explorer: Callable[..., Result], tmp_path: Path, warehouse_dsn: str
+):
+    unknown = explorer("history", "lilliput")
+    assert (unknown.exit_code, unknown.stdout) == (2, "")
+    rows = [f"Gulliver,Eggs,10.5555/terminal.{n}\n" for n in range(3)]
+    sheet = tmp_path / "p.csv"
+    place = yaml(tmp_path, "publications: p.csv")
+    for part, options in ((rows, ()), (rows[:2], ("--dry-run",)), (rows[:2], ())):
+        sheet.write_text("Author,Department,DOI\n" + "".join(part), encoding="utf-8")
+        assert explorer("import", place, *options).exit_code == 0
+    assert explorer("rollback", "lilliput", "--to", 1).exit_code == 0
+    listed = json.loads(explorer("history", "lilliput", "--json").stdout)
+    keys = ("import", "kind", "mode", "status", "added", "updated", "removed", "published", "rollback_to")
+    assert [tuple(each[key] for key in keys) for each in listed] == [
+        (4, "rollback", "full", "rolled_back", 1, 0, 0, 3, True),
+        (3, "import", "full", "succeeded", 0, 0, 1, 2, True),
+        (2, "import", "full", "dry_run", None, None, None, None, False),
+        (1, "import", "full", "succeeded", 3, 0, 0, 3, True),
+    ]
+    shown = explorer("history", "lilliput")
+    assert "rolled back to import 1" in shown.stdout
+    with database.connect(warehouse_dsn) as connection:
+        connection.execute("update ops.institution set history_from = 3")
+        connection.commit()
+    for each in json.loads(explorer("history", "lilliput", "--json").stdout):
+        tried = explorer("rollback", "lilliput", "--to", each["import"], "--dry-run")
+        assert (tried.exit_code == 0) == each["rollback_to"]
+
+
 def test_diff_says_why_it_shows_nothing(explorer: Callable[..., Result], tmp_path: Path, warehouse_dsn: str):
     (tmp_path / "p.csv").write_text(ROW, encoding="utf-8")
     file = yaml(tmp_path, "publications: p.csv")
