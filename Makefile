@@ -59,6 +59,7 @@ test: lint
 faults: setup-dev
 	$(python) -m pytest tests/faults
 	EXPLORER_EVERY_RETRY=1 $(python) -m pytest --timeout 3600 tests/warehouse/test_kill.py
+	$(python) -m pytest --timeout 3600 -m hypothesis --hypothesis-profile random tests/unit tests/contract tests/warehouse
 
 bench: setup-dev
 	$(python) -m benchmarks

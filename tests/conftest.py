@@ -24,10 +24,10 @@ TEST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
 MEMORY = Path("/dev/shm")  # a database for every test: ten times as fast as on a disk
 NEEDED_MEMORY = 4 << 30
 
-# The same examples in every run, on machines of any speed: what is found by chance is looked for by `make faults`.
-hypothesis.settings.register_profile(
-    "explorer", derandomize=True, deadline=None, database=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
+# The same examples in every run, on machines of any speed; `make faults` looks for others.
+_PATIENT = {"deadline": None, "database": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("explorer", derandomize=True, **_PATIENT)
+hypothesis.settings.register_profile("random", max_examples=2_000, print_blob=True, **_PATIENT)
 hypothesis.settings.load_profile("explorer")
 
 
