@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer import database, flow, imports, leases
+from explorer import database, flow, imports, leases, tasks
 from explorer.planning import Request
 from tests.crashes import everything, published
 from tests.scripted_source import ScriptedSite, ScriptedSource, make_site
@@ -59,13 +59,13 @@ def has_ended(child: int, deadline: float) -> bool:
     return False
 
 
-def until(instant: float, site: ScriptedSite, tasks: list[Step], attempt: int = 1) -> tuple[int, int] | None:
+def until(instant: float, site: ScriptedSite, todo: list[Step], attempt: int = 1) -> tuple[int, int] | None:
     """Runs the tasks one after the other, each in a process of its own, up to an instant: the task then and its process.
 
     The first one is begun for the how-manieth time; those behind it for the first.
     """
     deadline = time.monotonic() + instant
-    for index, (_name, step) in enumerate(tasks):
+    for index, (_name, step) in enumerate(todo):
 
         def work(step=step, number=1 if index else attempt) -> None:
             tasks.ATTEMPT.set(tasks.Attempt("attempt", number))
@@ -77,8 +77,8 @@ def until(instant: float, site: ScriptedSite, tasks: list[Step], attempt: int = 
     return None
 
 
-def finish(site: ScriptedSite, tasks: list[Step], attempt: int = 1) -> None:
-    assert until(600, site, tasks, attempt) is None
+def finish(site: ScriptedSite, todo: list[Step], attempt: int = 1) -> None:
+    assert until(600, site, todo, attempt) is None
 
 
 def has_succeeded(site: ScriptedSite) -> bool:
@@ -94,6 +94,7 @@ def undisturbed(schema_database, database_like, tmp_path):
     copy = make_site(database_like(site.dsn), tmp_path, site.scripted)
     began = time.monotonic()
     finish(copy, steps())
+    assert has_succeeded(copy)
     return site, published(copy.dsn), time.monotonic() - began
 
 
@@ -103,18 +104,18 @@ def test_killed_at_random_instants(undisturbed, database_like, tmp_path: Path):
     hit = set()
     for n in range(INSTANTS):
         site = make_site(database_like(origin.dsn), tmp_path, origin.scripted)
-        tasks = steps()
+        todo = steps()
         for _ in range(dice.choice((1, 1, 2))):  # and again, while it is being retried
-            stopped = until(dice.uniform(0, seconds), site, tasks)
+            stopped = until(dice.uniform(0, seconds), site, todo)
             if stopped is None:
                 break
             index, child = stopped
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-            hit.add(tasks[index][0])
-            tasks = tasks[index:]
-        finish(site, tasks)
-        assert published(site.dsn) == expected, f"instant {n}, {tasks[0][0]}"
+            hit.add(todo[index][0])
+            todo = todo[index:]
+        finish(site, todo)
+        assert published(site.dsn) == expected, f"instant {n}, {todo[0][0]}"
     assert len(hit) >= min(6, INSTANTS // 10)
 
 
@@ -126,15 +127,15 @@ def test_a_worker_that_was_left_for_dead_writes_nothing_beside_its_retry_or_afte
     hit = set()
     for n in range(INSTANTS // 2):
         site = make_site(database_like(origin.dsn), tmp_path, origin.scripted)
-        tasks = steps()
-        stopped = until(dice.uniform(0, seconds), site, tasks)
+        todo = steps()
+        stopped = until(dice.uniform(0, seconds), site, todo)
         if stopped is None:
             continue
         index, zombie = stopped
         os.kill(zombie, signal.SIGSTOP)
-        hit.add(tasks[index][0])
+        hit.add(todo[index][0])
         if n % 2:  # it wakes while the retry is at work
-            retry = start(lambda site=site, tasks=tasks[index:]: finish(site, tasks, 2))
+            retry = start(lambda site=site, todo=todo[index:]: finish(site, todo, 2))
             time.sleep(dice.uniform(0, seconds / 4))
             os.kill(zombie, signal.SIGCONT)
             os.waitpid(zombie, 0)
@@ -142,14 +143,14 @@ def test_a_worker_that_was_left_for_dead_writes_nothing_beside_its_retry_or_afte
             if not has_succeeded(
                 site
             ):  # both began at the same moment, and ended one another's session: once more, then
-                finish(site, tasks[index:], 3)
+                finish(site, todo[index:], 3)
         else:
-            finish(site, tasks[index:], 2)
+            finish(site, todo[index:], 2)
             before = everything(site.dsn)
             os.kill(zombie, signal.SIGCONT)
             os.waitpid(zombie, 0)
-            assert everything(site.dsn) == before, f"stopped in {tasks[index][0]}, it wrote when it woke"
-        assert published(site.dsn) == expected, f"instant {n}, {tasks[index][0]}"
+            assert everything(site.dsn) == before, f"stopped in {todo[index][0]}, it wrote when it woke"
+        assert published(site.dsn) == expected, f"instant {n}, {todo[index][0]}"
     assert len(hit) >= min(5, INSTANTS // 10)
 
 
