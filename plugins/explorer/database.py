@@ -50,7 +50,8 @@ class _Session(psycopg.Connection[tuple[Any, ...]]):
 def connect(dsn: str, *, application: str = "explorer") -> Connection:
     """A connection in transaction mode. Raises ``WarehouseUnusableError`` where nobody answers."""
     try:
-        connection = _Session.connect(dsn, application_name=application, autocommit=True)
+        # A plan that is kept is one for any institution, and locks the tables of all: each statement gets its own.
+        connection = _Session.connect(dsn, application_name=application, autocommit=True, prepare_threshold=None)
         # In one round trip; compiling costs more than it saves on statements of a second.
         connection.execute("set jit = off; set timezone = 'UTC'")
     except psycopg.OperationalError as error:

@@ -8,9 +8,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from explorer import attention, database, tasks, upkeep
+from explorer import attention, database, flow, tasks, upkeep
+from explorer.records import Author
+from explorer.sources import Abilities
 from tests.scripted_source import ScriptedSource, make_site
 from tests.warehouse.test_flow import do_import, output
+from tests.warehouse.test_purge import wrote
 
 pytestmark = pytest.mark.usefixtures("without_expectations")
 
@@ -76,13 +79,39 @@ def test_nothing_reads_or_locks_a_leaf_of_another_institution(warehouse_dsn, tmp
     upkeep.rollback(site, to_import=first, by="somebody", dry_run=True)
     upkeep.rollback(site, to_import=first, by="somebody")
     with database.connect(site.dsn) as connection:
-        attention.link_known(connection, "lilliput")
+        for _ in range(12):  # as the daily refresh does, one institution after the other: no plan is kept for all
+            attention.link_known(connection, "lilliput")
         attention.link(connection, "lilliput", "somebody")
     assert len(seen) > 45
     assert {f"locks at {phase}" for phase in tasks.PHASES[1:]} <= set(seen)
     for statement in ("review/delta_outputs", "load/update_things", "load/blank", "rollback/targets", "attention/link"):
         assert f"plan of {statement}" in seen
     assert any("research_output__lilliput" in tables for tables in seen.values())
+    foreign = {where: {t for t in tables if not t.endswith("__lilliput")} for where, tables in seen.items()}
+    assert {where: tables for where, tables in foreign.items() if tables} == {}
+
+
+def test_nor_does_what_takes_out_at_once_what_turned_private(
+    warehouse_dsn: str, tmp_path: Path, seen: dict[str, set[str]]
+):
+    source = ScriptedSource(abilities=Abilities(knows_privacy=True, lists_authors=True))
+    source.authors = {key: Author(key, f"Name, {key}", level="public") for key in ("vv", "ww")}
+    for n in range(70):
+        source.put(wrote(f"o{n}", "vv", "ww"))
+    site = make_site(warehouse_dsn, tmp_path, source, removed=0.2)
+    do_import(site)
+    for n in range(30, 70):
+        source.vanish(f"o{n}")
+    source.authors["vv"] = Author("vv", "Name, vv", level="private")
+    source.put(wrote("o1", "ww", level="private"))
+    source.put(wrote("o2", "ww", told="private"))
+    made = do_import(site)
+    assert made["status"] == "awaiting_approval"
+    assert made["purges"]
+    flow.answer(site, made["import_id"], approved=True, by="somebody")
+    flow.go_on(site, made["import_id"], answered=True)
+    for statement in ("load/purge_links", "load/blank", "load/forget_told", "privacy/hidden_authorships"):
+        assert f"plan of {statement}" in seen
     foreign = {where: {t for t in tables if not t.endswith("__lilliput")} for where, tables in seen.items()}
     assert {where: tables for where, tables in foreign.items() if tables} == {}
 

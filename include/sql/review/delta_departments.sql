@@ -5,7 +5,11 @@ insert into delta (entity, key, action, reason, old)
 select 'department', coalesce(d.key, w.key),
     case when w.key is null then 'add' when d.key is null then 'remove' else 'update' end,
     case when w.key is null then 'new' when d.key is not null then 'changed' else coalesce(ended.reason, 'absent') end,
-    case when w.key is not null then warehouse.department_document(%(institution)s, w.key) end
+    case when w.key is not null then jsonb_build_object(
+        'key', w.key, 'name', w.name, 'fingerprint', w.fingerprint,
+        'parents', coalesce((
+            select jsonb_agg(p.parent_key order by p.parent_key)
+            from warehouse.department_parent p where p.institution = %(institution)s and p.department_key = w.key), '[]')) end
 from scope s
 left join desired_department d on d.key = s.key
 left join warehouse.department w on w.institution = %(institution)s and w.key = s.key
