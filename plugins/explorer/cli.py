@@ -434,18 +434,15 @@ def rejects(institution: Slug, *, number: Number = None, as_json: AsJson = False
         slug = _slug(connection, institution)
         import_id = _number(connection, slug, number)
         names, rows = exports.select(connection, "explorer/rejects", {"import_id": import_id})
-    if as_json:
-        terminal.print_json([dict(zip(names, row, strict=True)) for row in rows])
-    elif as_csv:
-        terminal.print_csv(names, rows)
-    else:
-        table = Table(
-            "", "record", "field", "value", "why and what to do", title=f"{slug}, import {import_id}", show_lines=True
-        )
-        for row in (dict(zip(names, r, strict=True)) for r in rows):
-            cells = (row["verdict"], row["place"] or row["key"], row["field"], row["value"], row["reason"])
-            table.add_row(*(terminal.plain(cell or "") for cell in cells))
-        terminal.show(table if rows else f"Import {import_id} of {slug} rejected and excluded nothing.")
+    if terminal.print_rows(names, rows, as_json=as_json, as_csv=as_csv):
+        return
+    table = Table(
+        "", "record", "field", "value", "why and what to do", title=f"{slug}, import {import_id}", show_lines=True
+    )
+    for row in (dict(zip(names, r, strict=True)) for r in rows):
+        cells = (row["verdict"], row["place"] or row["key"], row["field"], row["value"], row["reason"])
+        table.add_row(*(terminal.plain(cell or "") for cell in cells))
+    terminal.show(table if rows else f"Import {import_id} of {slug} rejected and excluded nothing.")
 
 
 def _number(connection: database.Connection, slug: str, number: int | None) -> int:
@@ -470,15 +467,12 @@ def diff(institution: Slug, *, number: Number = None, as_json: AsJson = False, a
         except HaltedError as error:
             raise typer.BadParameter(str(error)) from error
         status = descriptions.object_of(connection, import_id)["status"]
-    if as_json:
-        terminal.print_json([dict(zip(names, row, strict=True)) for row in rows])
-    elif as_csv:
-        terminal.print_csv(names, rows)
-    else:
-        table = Table(*(name.replace("_", " ") for name in names), title=f"{slug}, import {import_id}")
-        for row in rows:
-            table.add_row(*(terminal.plain(cell or "") for cell in row))
-        terminal.show(table if rows else NO_CHANGE.get(status, NO_CHANGE["succeeded"]).format(import_id, slug))
+    if terminal.print_rows(names, rows, as_json=as_json, as_csv=as_csv):
+        return
+    table = Table(*(name.replace("_", " ") for name in names), title=f"{slug}, import {import_id}")
+    for row in rows:
+        table.add_row(*(terminal.plain(cell or "") for cell in row))
+    terminal.show(table if rows else NO_CHANGE.get(status, NO_CHANGE["succeeded"]).format(import_id, slug))
 
 
 @app.command()
@@ -488,23 +482,20 @@ def history(institution: Slug, *, as_json: AsJson = False, as_csv: AsCsv = False
     with _warehouse() as connection:
         slug = _slug(connection, institution)
         names, rows = exports.select(connection, "explorer/history", {"institution": slug})
+    if terminal.print_rows(names, rows, as_json=as_json, as_csv=as_csv):
+        return
     made: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in rows]
-    if as_json:
-        terminal.print_json(made)
-    elif as_csv:
-        terminal.print_csv(names, rows)
-    else:
-        columns = ("import", "started (UTC)", "", "status", *terminal.CHANGES, "rollback --to", "because")
-        table = Table(*columns, title=f"{slug}, research outputs")
-        for m in made[:LATEST]:
-            what = m["mode"] if m["kind"] == "import" else m["kind"]
-            numbers = ("" if m[key] is None else f"{m[key]:,}" for key in terminal.CHANGES)
-            back = str(m["import"]) if m["rollback_to"] else ""
-            status = m["status"].replace("_", " ")
-            table.add_row(str(m["import"]), m["started_at"], what, status, *numbers, back, terminal.plain(m["reason"]))
-        terminal.show(table)
-        if len(made) > LATEST:
-            terminal.errors.print(f"the latest {LATEST} of {len(made):,}; --csv or --json lists all")
+    columns = ("import", "started (UTC)", "", "status", *terminal.CHANGES, "rollback --to", "because")
+    table = Table(*columns, title=f"{slug}, research outputs")
+    for m in made[:LATEST]:
+        what = m["mode"] if m["kind"] == "import" else m["kind"]
+        numbers = ("" if m[key] is None else f"{m[key]:,}" for key in terminal.CHANGES)
+        back = str(m["import"]) if m["rollback_to"] else ""
+        status = m["status"].replace("_", " ")
+        table.add_row(str(m["import"]), m["started_at"], what, status, *numbers, back, terminal.plain(m["reason"]))
+    terminal.show(table)
+    if len(made) > LATEST:
+        terminal.errors.print(f"the latest {LATEST} of {len(made):,}; --csv or --json lists all")
 
 
 @app.command()
@@ -568,10 +559,7 @@ def export(
                 typer.echo(line)
             return
         names, rows = exports.published(connection, _slug(connection, institution), what)
-    if as_csv:
-        terminal.print_csv(names, rows)
-    else:
-        terminal.print_json([dict(zip(names, row, strict=True)) for row in rows])
+    terminal.print_rows(names, rows, as_json=not as_csv, as_csv=as_csv)
 
 
 @app.command()
@@ -592,13 +580,9 @@ def landing(
         upkeep.check_landing_pages(place, lambda line: terminal.errors.print(terminal.plain(line)))
     with database.connect(place.dsn) as connection:
         names, rows = exports.select(connection, "attention/landing_list", {"institution": place.institution.slug})
+    if terminal.print_rows(names, rows, as_json=as_json, as_csv=as_csv):
+        return
     found: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in rows]
-    if as_json:
-        terminal.print_json(found)
-        return
-    if as_csv:
-        terminal.print_csv(names, rows)
-        return
     table = Table("output", "page", "state", "missing in its tags", "why", title=place.institution.slug)
     for each in found:
         if each["state"] != "trackable":

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -401,7 +400,7 @@ def review(place: Site, import_id: int, *, approved: bool = False, stays: bool =
             alarms = warehouse.turned_private(connection, institution.slug)
             connection.commit()
             if alarms:
-                _tell_of_privacy(institution, import_, result.removed_by_privacy)
+                _tell_of_privacy(place, import_, import_id, result.removed_by_privacy)
             return "running"
         purged = warehouse.purge(connection, import_)
         if purged is not None:
@@ -414,15 +413,16 @@ def review(place: Site, import_id: int, *, approved: bool = False, stays: bool =
             log.warning("what turned private does not wait: it went as import %d", purged)
             attention.link_known(connection, institution.slug)
             connection.commit()
-            _tell_of_privacy(institution, replace(import_, id=purged), result.removed_by_privacy)
+            _tell_of_privacy(place, import_, purged, result.removed_by_privacy)
         _ask(institution, import_, "; ".join(sentences))
         return "awaiting_approval"
 
 
-def _tell_of_privacy(institution: Institution, import_: Import, removed: int) -> None:
+def _tell_of_privacy(place: Site, import_: Import, number: int, removed: int) -> None:
+    """Alarms about import ``number``: this one, or the purge that it made."""
     what = f"removed by privacy: {removed:,}" if removed else "authorships were removed by privacy"
     notices.tell_operators(
-        f"{institution.name}: import {import_.id} removes what turned private",
+        f"{place.institution.name}: import {number} removes what turned private",
         f"{what}; such removals never wait for approval",
         run_url=import_.run_url,
     )

@@ -157,6 +157,17 @@ def print_csv(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     writer.writerows([exports.cell(value) for value in row] for row in rows)
 
 
+def print_rows(
+    names: Sequence[str], rows: Sequence[Sequence[object]], *, as_json: bool = False, as_csv: bool = False
+) -> bool:
+    """Rows for a program, in the form that was asked for. Returns whether one was; else they are for people."""
+    if as_json:
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
+    elif as_csv:
+        print_csv(names, rows)
+    return as_json or as_csv
+
+
 def plain(value: object) -> str:
     """Text from outside, without the marks that the terminal's printer would obey."""
     return str(value).replace("[", "\\[")

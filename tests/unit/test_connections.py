@@ -120,7 +120,7 @@ URIS = st.builds(
     lambda kind, login, host, port, schema, query: f"{kind}://{login}{host}{port}{schema}{query}",
     KINDS,
     st.sampled_from(["", "@", ":@"]) | SAFE.map(lambda text: f"{text}@") | st.builds("{}:{}@".format, SAFE, SAFE),
-    st.sampled_from(["", "Host.Example", "127.0.0.1", "[::1]", "%2Ftmp%2FSocket", "https%3A%2F%2FA.example%2FB"])
+    st.sampled_from(["", "Host.Example", "127.0.0.1", "[::1]", "%2Frun%2FSocket", "https%3A%2F%2FA.example%2FB"])
     | SAFE,
     st.sampled_from(["", ":1", ":5432"]),
     st.just("") | SAFE.map(lambda text: f"/{text}"),
@@ -150,7 +150,7 @@ JSONS = st.fixed_dictionaries(
 
 @settings(max_examples=400, deadline=None)
 @given(st.one_of(URIS, WITH_SCHEME, JSONS))
-@example("postgresql://u@%2Ftmp%2FSock/warehouse")
+@example("postgresql://u@%2Frun%2FSock/warehouse")
 @example("  postgres://u@h/d  ")
 def test_the_environment_is_read_as_airflow_reads_it(value: str) -> None:
     from airflow.sdk import Connection as AirflowConnection
@@ -218,8 +218,8 @@ def test_without_a_warehouse_connection_there_is_no_dsn() -> None:
             "postgresql://anna:p%40ss'w@db.example:5433/warehouse?sslmode=verify-full",
             {"host": "db.example", "port": "5433", "user": "anna", "password": "p@ss'w", "dbname": "warehouse", "sslmode": "verify-full"},
         ),
-        ("postgres:///warehouse?host=/tmp/s", {"host": "/tmp/s", "dbname": "warehouse"}),
-        ("postgres://%2Ftmp%2FS/warehouse", {"host": "/tmp/S", "dbname": "warehouse"}),
+        ("postgres:///warehouse?host=/run/s", {"host": "/run/s", "dbname": "warehouse"}),
+        ("postgres://%2Frun%2FS/warehouse", {"host": "/run/S", "dbname": "warehouse"}),
         ({"conn_type": "postgres", "host": "h", "extra": {"connect_timeout": 5}}, {"host": "h", "connect_timeout": "5"}),
     ],
 )  # fmt: skip
@@ -255,7 +255,7 @@ def test_a_warehouse_that_cannot_be_one_is_told(monkeypatch: pytest.MonkeyPatch,
     user=st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=8),
     password=TEXTS,
     database=st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=8),
-    host=st.sampled_from(["db.example", "::1", "/tmp/a b", "/tmp/ü", "a.example,b.example"]),
+    host=st.sampled_from(["db.example", "::1", "/run/a b", "/run/ü", "a.example,b.example"]),
 )
 def test_any_name_and_password_survives(user: str, password: str, database: str, host: str) -> None:
     from psycopg.conninfo import make_conninfo

@@ -1,7 +1,7 @@
 -- Purpose: where a source lists authorships, published outputs that were not read but whose authors, as they are shown, are
 --   no longer what is published (or that are left without any author at all, where those are removed; or that are listed
---   with other departments; or from which something was taken at once, since it turned private): they are staged as they are published, to be computed again with the others. Authorships,
---   people and departments were read whole.
+--   with other departments; or from which something was taken at once, since it turned private): they are staged as they
+--   are published, to be computed again with the others. Authorships, people and departments were read whole.
 -- Parameters: institution; levels; policy, that of orphans; first, the number of the first such record.
 -- Row count: identifiers of these outputs.
 with shown as (
